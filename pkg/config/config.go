@@ -1,0 +1,173 @@
+// Package config reads the configuration: one file for the daemon and one for each site.
+//
+// The promise: what it returns is complete and valid. Every key is known (a key that is not is an error with file and line, so that
+// a slip of the pen never silently means the default), every default is filled in, every name and path is checked, and secrets
+// never print.
+package config
+
+import "time"
+
+// Config is the whole configuration of a daemon.
+type Config struct {
+	Daemon
+	Sites    []Site   // sorted by name
+	Files    []string // every file read, the daemon's first
+	Warnings []string // what works but should be mended, each "file:line: …"
+}
+
+// Daemon is the daemon's own file, ngxtap.yaml.
+type Daemon struct {
+	// Instance names this host in Kafka: in transactional ids, in the keys of ngxtap.state and as origin.host of every event.
+	// Two hosts must never share one. Default: the host name.
+	Instance string   `yaml:"instance"`
+	Kafka    Kafka    `yaml:"kafka"`
+	Registry Registry `yaml:"registry"`
+	Admin    Admin    `yaml:"admin"`
+	// StateDir holds a lock, the key for hashed secrets if none is configured, cached schema ids and, under --embedded, the
+	// embedded servers' data. Default: /var/lib/ngxtap.
+	StateDir string `yaml:"state_dir"`
+}
+
+// Kafka says where events go and how.
+type Kafka struct {
+	// Brokers are the addresses to start from, host:port. Default: 127.0.0.1:9092.
+	Brokers []string `yaml:"brokers"`
+	TLS     TLS      `yaml:"tls"`
+	SASL    SASL     `yaml:"sasl"`
+	// Compression is lz4, zstd, snappy, gzip or none. Default: lz4.
+	Compression string `yaml:"compression"`
+	// Delivery is exactly_once (transactions) or at_least_once (for brokers without them). Default: exactly_once.
+	Delivery string `yaml:"delivery"`
+	// CommitInterval is how long a transaction gathers events, so how late a read_committed reader sees them. Default: 200ms.
+	CommitInterval time.Duration `yaml:"commit_interval"`
+	// CreateTopics says whether missing topics may be created. Default: true.
+	CreateTopics bool `yaml:"create_topics"`
+	// Partitions of a site's topic when ngxtap creates it; 0 leaves it to the broker. Default: 0.
+	Partitions int32 `yaml:"partitions"`
+	// ReplicationFactor of topics that ngxtap creates; 0 leaves it to the broker. Default: 0.
+	ReplicationFactor int16 `yaml:"replication_factor"`
+	// StateTopic keeps positions, compacted. Default: ngxtap.state.
+	StateTopic string `yaml:"state_topic"`
+	// SchemasTopic keeps writer schemas by fingerprint, compacted, where no registry does. Default: ngxtap.schemas.
+	SchemasTopic string `yaml:"schemas_topic"`
+}
+
+// TLS of a connection.
+type TLS struct {
+	// Enabled turns TLS on; naming any file below does so too. Default: false.
+	Enabled bool `yaml:"enabled"`
+	// CAFile holds the certificates to trust, PEM. Default: the system's.
+	CAFile string `yaml:"ca_file"`
+	// CertFile is the client's own certificate, PEM, for mutual TLS.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile is the key of CertFile, PEM.
+	KeyFile string `yaml:"key_file"`
+	// ServerName is the name the server's certificate must bear, where it is not the address.
+	ServerName string `yaml:"server_name"`
+}
+
+// On reports whether TLS is to be used.
+func (t TLS) On() bool {
+	return t.Enabled || t.CAFile != "" || t.CertFile != "" || t.KeyFile != "" || t.ServerName != ""
+}
+
+// SASL is how to log in to Kafka.
+type SASL struct {
+	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty means no login.
+	Mechanism string `yaml:"mechanism"`
+	Username  string `yaml:"username"`
+	// Password is the password itself, ${VAR} for an environment variable, or file:PATH.
+	Password Secret `yaml:"password"`
+}
+
+// Registry is the schema registry, if there is one.
+type Registry struct {
+	// URL of the Confluent API, path prefix included. Empty: no registry, writer schemas go to the schemas topic.
+	URL string `yaml:"url"`
+	// URLs are further addresses of the same registry, tried in turn.
+	URLs []string `yaml:"urls"`
+	// Framing of Kafka values: confluent (needs a registry) or single-object. Default: confluent with a registry, else single-object.
+	Framing string `yaml:"framing"`
+	// Subject is the naming strategy: topic, record or topic-record. Default: topic.
+	Subject  string `yaml:"subject"`
+	Username string `yaml:"username"`
+	// Password goes with Username (basic auth).
+	Password Secret `yaml:"password"`
+	// Token is a bearer token.
+	Token Secret `yaml:"token"`
+	TLS   TLS    `yaml:"tls"`
+}
+
+// Admin is the daemon's own HTTP port.
+type Admin struct {
+	// Listen is the address of metrics and health; "off" for none. It tells nothing secret and changes nothing, but keep it
+	// on the host. Default: off.
+	Listen string `yaml:"listen"`
+}
+
+// Site is one site's file, sites.d/NAME.yaml.
+type Site struct {
+	// Site is its name: part of the Avro namespace and of the transactional id. Letters, digits, ".", "_" and "-".
+	Site      string    `yaml:"site"`
+	AccessLog AccessLog `yaml:"access_log"`
+	// Topic the events go to. Default: nginx.<site>.access.
+	Topic string `yaml:"topic"`
+	// PartitionBy is none (no key; all events of this site from this host go to one partition, so the order of the file holds),
+	// host (the key is the instance name) or the name of an event field that becomes the key, such as request_id or
+	// remote_addr. Default: none.
+	PartitionBy string   `yaml:"partition_by"`
+	Headers     Headers  `yaml:"headers"`
+	OnChange    OnChange `yaml:"on_change"`
+	// Outputs that get the events. Default: [kafka], the only one yet.
+	Outputs []string `yaml:"outputs"`
+
+	File string `yaml:"-"` // the file this was read from
+	Line int    `yaml:"-"` // where in it the site's own keys start
+}
+
+// AccessLog says which files to read and what their lines look like.
+type AccessLog struct {
+	// Paths of the log files; globs allowed. Rotated files are found by themselves.
+	Paths []string `yaml:"paths"`
+	// NginxConf is the nginx.conf that the format is read from. Default: /etc/nginx/nginx.conf, unless LogFormat is given.
+	NginxConf string `yaml:"nginx_conf"`
+	// NginxPrefix is what nginx -p was given, for relative paths in nginx.conf. Default: found from NginxConf.
+	NginxPrefix string `yaml:"nginx_prefix"`
+	// Format is the name of the log_format. Default: what the access_log directives for these paths use.
+	Format string `yaml:"format"`
+	// LogFormat is the format itself, instead of nginx_conf and format.
+	LogFormat string `yaml:"log_format"`
+	// Escape of LogFormat: default, json or none. Default: default.
+	Escape string `yaml:"escape"`
+	// TrustUnescaped accepts a format with escape=none, in which a client can forge lines. Default: false.
+	TrustUnescaped bool `yaml:"trust_unescaped"`
+	// StartAt is where to begin on the very first start: beginning or end. Default: beginning.
+	StartAt string `yaml:"start_at"`
+	// MaxLine is the longest line accepted; a longer one goes to quarantine. Default: 1MiB, which is also the most.
+	MaxLine Size `yaml:"max_line"`
+	// RotateGrace is how long a rotated file must be quiet before it is let go. Default: 10s.
+	RotateGrace time.Duration `yaml:"rotate_grace"`
+	// FollowSymlinks allows a log file to be a symbolic link. Default: false.
+	FollowSymlinks bool `yaml:"follow_symlinks"`
+}
+
+// Headers says what happens to headers on their way.
+type Headers struct {
+	// Secrets is hash (keyed HMAC-SHA-256, so that joins still work) or drop. Default: hash.
+	Secrets string `yaml:"secrets"`
+	// Keep lists secret headers and query parameters that may leave the host in clear text all the same.
+	Keep []string `yaml:"keep"`
+	// HashKey is the key itself, ${VAR} or file:PATH; the same on all hosts if hashes are to be joined. Default: made at the
+	// first start and kept in state_dir.
+	HashKey Secret `yaml:"hash_key"`
+	// Promote lists request headers that also become fields of their own.
+	Promote []string `yaml:"promote"`
+}
+
+// OnChange is the policy for each class of schema change.
+type OnChange struct {
+	// Compatible changes (full, backward, forward). Only evolve is built yet.
+	Compatible string `yaml:"compatible"`
+	// Breaking changes. Only quarantine is built yet.
+	Breaking string `yaml:"breaking"`
+}

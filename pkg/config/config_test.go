@@ -1,0 +1,260 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const site = "site: shop\naccess_log: {paths: [/var/log/nginx/shop.log], log_format: '$status'}\n"
+
+// write puts a daemon file and sites (by name) into a new folder and returns the daemon file's path.
+func write(t *testing.T, daemon string, sites ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sites.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("ngxtap.yaml", daemon)
+	for i, s := range sites {
+		put(fmt.Sprintf("sites.d/%d.yaml", i), s)
+	}
+	return filepath.Join(dir, "ngxtap.yaml")
+}
+
+func TestDefaultsNeedNoThought(t *testing.T) {
+	c, err := Load(write(t, "", site))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Sites[0]
+	got := []any{c.Kafka.Brokers[0], c.Kafka.Compression, c.Kafka.Delivery, c.Kafka.CommitInterval, c.Registry.Framing, s.Topic, s.PartitionBy,
+		s.AccessLog.StartAt, s.AccessLog.MaxLine, s.Headers.Secrets, c.StateDir, c.Admin.Listen}
+	want := []any{"127.0.0.1:9092", "lz4", "exactly_once", 200 * time.Millisecond, "single-object", "nginx.shop.access", "none",
+		"beginning", Size(1 << 20), "hash", "/var/lib/ngxtap", "off"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if host, _ := os.Hostname(); c.Instance != host {
+		t.Errorf("instance = %q, want the host name %q", c.Instance, host)
+	}
+}
+
+func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
+	f := func(name, daemon, siteText string, want ...string) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			t.Helper()
+			_, err := Load(write(t, daemon, siteText))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, w := range want {
+				if !strings.Contains(err.Error(), w) {
+					t.Errorf("error %q\nlacks %q", err, w)
+				}
+			}
+		})
+	}
+	f("unknown key", "kafka:\n  broker: [a:1]\n", site, "ngxtap.yaml:2: unknown key kafka.broker; did you mean brokers?")
+	f("unknown top key", "\n\nkafak: {}\n", site, "ngxtap.yaml:3: unknown key kafak; did you mean kafka?")
+	f("unknown site key", "", site+"topik: x\n", "sites.d/0.yaml:3: unknown key topik; did you mean topic?")
+	f("key in capitals", "Instance: a\n", site, "ngxtap.yaml:1: unknown key Instance; did you mean instance?")
+	f("far from any key", "zzzzzz: 1\n", site, "known here: admin, instance, kafka")
+	f("twice", "instance: a\ninstance: b\n", site, "ngxtap.yaml:2")
+	f("not yaml", "kafka: [\n", site, "not valid YAML")
+	f("tab", "kafka:\n\tbrokers: [a:1]\n", site, "ngxtap.yaml:2: not valid YAML")
+	f("map for list", "kafka:\n  brokers: {a: 1}\n", site, "ngxtap.yaml:2: kafka.brokers must be a list")
+	f("value for map", "kafka: 9092\n", site, "ngxtap.yaml:1: kafka must hold keys")
+	f("list for value", "instance: [a]\n", site, "ngxtap.yaml:1: instance must be a single value")
+	f("duration without unit", "kafka:\n  commit_interval: 200\n", site, "ngxtap.yaml:2: kafka.commit_interval", "needs a unit")
+	f("duration out of range", "kafka:\n  commit_interval: 1h\n", site, "ngxtap.yaml:2: kafka.commit_interval: 1h0m0s is not between")
+	f("bad compression", "kafka:\n\n  compression: lzma\n", site, `ngxtap.yaml:3: kafka.compression: "lzma" is not one of lz4`)
+	f("broker without port", "kafka: {brokers: [kafka]}\n", site, `"kafka" is not host:port`)
+	f("bad number", "kafka:\n  partitions: many\n", site, "ngxtap.yaml:2: kafka.partitions")
+	f("sasl without user", "kafka:\n  sasl: {mechanism: PLAIN}\n", site, "needs a username and a password")
+	f("sasl without mechanism", "kafka:\n  sasl: {username: a}\n", site, "need a mechanism")
+	f("unset variable", "kafka:\n  sasl: {mechanism: PLAIN, username: a, password: '${NGXTAP_TEST_UNSET}'}\n", site, "ngxtap.yaml:2: kafka.sasl.password: environment variable NGXTAP_TEST_UNSET is not set")
+	f("missing secret file", "registry:\n  token: file:nothere\n", site, "ngxtap.yaml:2: registry.token: read the secret")
+	f("confluent without registry", "registry: {framing: confluent}\n", site, "confluent needs a registry")
+	f("password in url", "registry: {url: 'http://a:b@c'}\n", site, "keep the password out of the URL")
+	f("missing ca", "kafka:\n  tls: {ca_file: no.pem}\n", site, "kafka.tls.ca_file", "no such file")
+	f("no site name", "", "access_log: {paths: [/x], log_format: '$status'}\n", "0.yaml:1: site: the site needs a name")
+	f("no paths", "", "site: a\n", "name at least one log file")
+	f("bad site name", "", "site: a b\naccess_log: {paths: [/x]}\n", `"a b"`)
+	f("both format sources", "", "site: a\naccess_log:\n  paths: [/x]\n  format: main\n  log_format: '$status'\n", "0.yaml:5: access_log.log_format: use either")
+	f("escape without format", "", "site: a\naccess_log: {paths: [/x], escape: json}\n", "goes with log_format")
+	f("huge line", "", "site: a\naccess_log: {paths: [/x], max_line: 1GiB}\n", "is not between 256B and 1MiB")
+	f("bad size", "", "site: a\naccess_log: {paths: [/x], max_line: much}\n", "is not a size")
+	f("policy not built", "", site+"on_change: {breaking: hold}\n", `"hold" is not one of quarantine`)
+	f("output not built", "", site+"outputs: [s3]\n", `"s3" is not one of kafka`)
+	f("short key", "", site+"headers: {hash_key: short}\n", "too short to protect")
+	f("topic clash", "kafka: {state_topic: nginx.shop.access}\n", site, "is used as kafka.state_topic")
+}
+
+func TestTwoSitesOfOneName(t *testing.T) {
+	_, err := Load(write(t, "", site, site))
+	if err == nil || !strings.Contains(err.Error(), "is already the name of the site in") {
+		t.Fatalf("err = %v", err)
+	}
+}
+
+func TestNoSites(t *testing.T) {
+	_, err := Load(write(t, ""))
+	if err == nil || !strings.Contains(err.Error(), "no site is configured") {
+		t.Fatalf("err = %v", err)
+	}
+}
+
+func TestAllFindingsAtOnce(t *testing.T) {
+	_, err := Load(write(t, "kafka: {compression: x, delivery: y}\n", "site: a b\n"))
+	if n := len(strings.Split(err.Error(), "\n")); n != 4 {
+		t.Errorf("%d findings, want 4:\n%v", n, err)
+	}
+}
+
+func TestEnvironmentOverridesScalars(t *testing.T) {
+	t.Setenv("NGXTAP_KAFKA_COMMIT_INTERVAL", "1s")
+	t.Setenv("NGXTAP_INSTANCE", "web-77")
+	t.Setenv("NGXTAP_KAFKA_BROKERS", "a:1,b:2")
+	c, err := Load(write(t, "kafka: {commit_interval: 300ms}\n", site))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Kafka.CommitInterval != time.Second || c.Instance != "web-77" || strings.Join(c.Kafka.Brokers, " ") != "a:1 b:2" {
+		t.Errorf("got %v, %s, %v", c.Kafka.CommitInterval, c.Instance, c.Kafka.Brokers)
+	}
+}
+
+func TestSecretsNeverPrint(t *testing.T) {
+	t.Setenv("NGXTAP_TEST_PW", "hunter2hunter2")
+	c, err := Load(write(t, "kafka: {sasl: {mechanism: SCRAM-SHA-256, username: u, password: '${NGXTAP_TEST_PW}'}}\n", site))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Kafka.SASL.Password.Reveal() != "hunter2hunter2" {
+		t.Errorf("the secret is not resolved")
+	}
+	out, err := yaml.Marshal(c.Kafka)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := fmt.Sprintf("%v %+v %#v %s %q %s", c, c, c, c.Kafka.SASL, c.Kafka.SASL.Password, out); strings.Contains(all, "hunter2") {
+		t.Errorf("printed: %s", all)
+	}
+}
+
+func TestWarnsOfSecretEverybodyMayRead(t *testing.T) {
+	file := write(t, "kafka: {sasl: {mechanism: PLAIN, username: u, password: clear}}\n", site)
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(c.Warnings, "\n"); !strings.Contains(got, "everybody may read") || !strings.Contains(got, "PLAIN without tls") || strings.Contains(got, "clear\n") {
+		t.Errorf("warnings = %q", got)
+	}
+}
+
+func TestRelativePathsStartFromTheFile(t *testing.T) {
+	file := write(t, "state_dir: var\n", "site: a\naccess_log: {paths: [../logs/a.log], nginx_conf: ../nginx.conf}\n")
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(file)
+	if c.StateDir != dir+"/var" || c.Sites[0].AccessLog.Paths[0] != dir+"/logs/a.log" || c.Sites[0].AccessLog.NginxConf != dir+"/nginx.conf" {
+		t.Errorf("got %s, %v, %s", c.StateDir, c.Sites[0].AccessLog.Paths, c.Sites[0].AccessLog.NginxConf)
+	}
+}
+
+// TestExampleShowsEveryKeyWithItsDefault keeps configs/ true: the example names every key of the structs, and loading it gives
+// just the defaults.
+func TestExampleShowsEveryKeyWithItsDefault(t *testing.T) {
+	for file, v := range map[string]any{"../../configs/ngxtap.yaml": daemonDefaults(), "../../configs/sites.d/shop.yaml.example": siteDefaults()} {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(string(data), "# instance:", "instance:")
+		pos, err := checkKeys(file, []byte(text), reflect.TypeOf(v))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var missing []string
+		eachKey("", reflect.TypeOf(v), func(key string) {
+			if _, ok := pos[key]; !ok {
+				missing = append(missing, key)
+			}
+		})
+		if missing != nil {
+			t.Errorf("%s does not show %v", file, missing)
+		}
+	}
+	example, err := os.ReadFile("../../configs/ngxtap.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := Load(write(t, string(example), site))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := Load(write(t, "", site))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown.Daemon.Registry.URLs = nil // [] in the example
+	if !reflect.DeepEqual(shown.Daemon, plain.Daemon) {
+		t.Errorf("example %+v\ndefault %+v", shown.Daemon, plain.Daemon)
+	}
+}
+
+func eachKey(path string, t reflect.Type, f func(string)) {
+	for _, k := range keysOf(t) {
+		fld, _ := fieldOf(t, k)
+		f(join(path, k))
+		if fld.Type.Kind() == reflect.Struct {
+			eachKey(join(path, k), fld.Type, f)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add("kafka:\n  brokers: [a:1]\n", site)
+	f.Add("a: &x [*x]\n", "site: {}\n")
+	f.Add("? [a]\n: b\n", "- x\n")
+	f.Fuzz(func(t *testing.T, daemon, siteText string) {
+		c, err := Load(write(t, daemon, siteText))
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v and error %v", c, err)
+		}
+	})
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]Size{"1MiB": 1 << 20, "64 kB": 64000, "17": 17, "3B": 3, "2GiB": 2 << 30} {
+		var s Size
+		if err := s.UnmarshalText([]byte(text)); err != nil || s != want {
+			t.Errorf("%q = %v, %v; want %v", text, s, err, want)
+		}
+	}
+	for _, text := range []string{"", "x", "-1", "1 TiB", "9999999999GiB"} {
+		var s Size
+		if err := s.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q is accepted as %v", text, s)
+		}
+	}
+}
