@@ -1,0 +1,133 @@
+#!/bin/sh
+# Installs the real components that the end-to-end tests run against: Nginx with njs, Apache Kafka, the Apicurio schema registry, and a
+# Python with independent Kafka and Avro readers. Versions: versions.env. Downloads go through the ordinary clients (apt-get, mvn, pip) as
+# they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run again; under a second when all is there.
+#
+# Exit 0: everything is in place. Exit 1: something is missing; each missing part is named on stderr with the way to get it.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/versions.env"
+cache=${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}
+mkdir -p "$cache" || exit 1
+failed=0
+
+missing() { # missing PART HOW
+	echo "components: $1 is missing: $2" >&2
+	failed=1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# quietly LOG COMMAND...: runs it with its output in LOG, and shows the end of LOG if it fails.
+quietly() {
+	log=$1
+	shift
+	"$@" >"$log" 2>&1 && return 0
+	echo "components: this failed: $*" >&2
+	tail -n 15 "$log" | sed 's/^/    /' >&2
+	return 1
+}
+
+# fresh DIR: an empty DIR to fill beside its final place; done_with moves it there, so a half-filled one never counts.
+fresh() { rm -rf "$1.part" && mkdir -p "$1.part"; }
+done_with() { rm -rf "$1" && mv "$1.part" "$1"; }
+
+nginx_is_there() {
+	have nginx || return 1
+	for dir in /usr/lib/nginx/modules /usr/lib64/nginx/modules /usr/local/lib/nginx/modules; do
+		[ -e "$dir/ngx_http_js_module.so" ] && return 0
+	done
+	return 1
+}
+
+setup_nginx() {
+	nginx_is_there && return
+	how="as root: apt-get install --no-install-recommends nginx=$NGINX_DEB libnginx-mod-http-js=$NJS_DEB (any Nginx >= 1.22 with its njs module will do)"
+	if ! have apt-get || [ "$(id -u)" != 0 ]; then
+		missing "Nginx with njs" "$how"
+		return
+	fi
+	# A service that starts by itself would take port 80 of a developer's machine.
+	policy=/usr/sbin/policy-rc.d
+	ours=
+	if [ ! -e $policy ]; then
+		ours=yes
+		printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	quietly "$cache/apt.log" apt-get update &&
+		{ quietly "$cache/apt.log" apt-get install -y --no-install-recommends "nginx=$NGINX_DEB" "libnginx-mod-http-js=$NJS_DEB" ||
+			quietly "$cache/apt.log" apt-get install -y --no-install-recommends nginx libnginx-mod-http-js; }
+	[ -z "$ours" ] || rm -f $policy
+	nginx_is_there || missing "Nginx with njs" "$how"
+}
+
+java_is_there() {
+	have java || {
+		missing "Java 17 or newer (for $1)" "install a JRE, for example: apt-get install openjdk-17-jre-headless"
+		return 1
+	}
+}
+
+maven() { # maven LOG ARGS...
+	log=$1
+	shift
+	if ! have mvn; then
+		echo "components: mvn (Apache Maven) is not installed, for example: apt-get install maven" >&2
+		return 1
+	fi
+	quietly "$log" mvn -B -q -f "$here/pom.xml" "-Dkafka.version=$KAFKA" "-Dscala.version=$SCALA" "$@"
+}
+
+setup_kafka() {
+	dir=$cache/kafka-$KAFKA
+	java_is_there Kafka || return
+	[ -d "$dir" ] && return
+	fresh "$dir"
+	if maven "$cache/kafka.log" "org.apache.maven.plugins:maven-dependency-plugin:$MAVEN_DEPENDENCY_PLUGIN:copy-dependencies" \
+		"-DoutputDirectory=$dir.part/libs"; then
+		done_with "$dir"
+	else
+		missing "Apache Kafka $KAFKA" "mvn must be able to download org.apache.kafka:kafka_$SCALA:$KAFKA; run this script again with network access"
+	fi
+}
+
+setup_registry() {
+	dir=$cache/apicurio-$APICURIO
+	java_is_there "the registry" || return
+	[ -d "$dir" ] && return
+	fresh "$dir"
+	artifact=io.apicurio:apicurio-registry-app:$APICURIO:tar.gz:all
+	if maven "$cache/apicurio.log" "org.apache.maven.plugins:maven-dependency-plugin:$MAVEN_DEPENDENCY_PLUGIN:copy" \
+		"-Dartifact=$artifact" "-DoutputDirectory=$dir.part" &&
+		quietly "$cache/apicurio.log" tar -xzf "$dir.part/apicurio-registry-app-$APICURIO-all.tar.gz" -C "$dir.part"; then
+		rm -f "$dir.part"/*.tar.gz
+		done_with "$dir"
+	else
+		missing "Apicurio Registry $APICURIO" "mvn must be able to download $artifact; run this script again with network access"
+	fi
+}
+
+setup_python() {
+	dir=$cache/python-$CONFLUENT_KAFKA-$FASTAVRO
+	[ -d "$dir" ] && return
+	if ! have python3; then
+		missing "Python 3.9 or newer" "install python3 with its venv module"
+		return
+	fi
+	# Moving a venv breaks only the first line of its bin/ scripts; the tests call bin/python itself.
+	rm -rf "$dir.part"
+	if quietly "$cache/python.log" python3 -m venv "$dir.part" &&
+		quietly "$cache/python.log" "$dir.part/bin/python" -m pip install --no-input \
+			"confluent-kafka[avro,schemaregistry]==$CONFLUENT_KAFKA" "fastavro==$FASTAVRO"; then
+		done_with "$dir"
+	else
+		missing "Python readers" "pip must be able to install confluent-kafka==$CONFLUENT_KAFKA and fastavro==$FASTAVRO; run this script again with network access"
+	fi
+}
+
+setup_nginx
+setup_kafka
+setup_registry
+setup_python
+exit $failed
