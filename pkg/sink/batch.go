@@ -5,7 +5,15 @@ package sink
 type Record struct {
 	Stream          Stream
 	Key, Value, End int32
-	Time            int64 // microseconds since the Unix epoch
+	Time            int64   // microseconds since the Unix epoch
+	Header          *Header // nil: none; shared by many records, never changed
+}
+
+// Header travels beside a record's value where the destination knows headers (Kafka does, container files don't). It is there
+// for framings that put the schema id outside the value. Whoever makes one never changes it again: batches only point to it.
+type Header struct {
+	Name  string
+	Value []byte
 }
 
 // Batch is the unit that travels from a site to its sink: records in the order in which their lines were read. The writer appends
@@ -13,6 +21,7 @@ type Record struct {
 type Batch struct {
 	Buf     []byte   // keys and values back to back; owned by the batch
 	Records []Record // in order; owned by the batch
+	Header  *Header  // given to every record that Add closes; nil: none; Release forgets it
 	start   int32    // where the record being written starts
 	value   int32    // where its value starts
 	free    func(*Batch)
@@ -31,7 +40,7 @@ func (b *Batch) EndKey() { b.value = int32(len(b.Buf)) }
 // microseconds since the Unix epoch.
 func (b *Batch) Add(s Stream, time int64) {
 	end := int32(len(b.Buf))
-	b.Records = append(b.Records, Record{Stream: s, Key: b.start, Value: b.value, End: end, Time: time})
+	b.Records = append(b.Records, Record{Stream: s, Key: b.start, Value: b.value, End: end, Time: time, Header: b.Header})
 	b.start, b.value = end, end
 }
 
@@ -54,7 +63,7 @@ func (b *Batch) ValueOf(r *Record) []byte { return b.Buf[r.Value:r.End:r.End] }
 
 // Release empties the batch and gives it back to whoever made it. The caller may not touch it afterwards.
 func (b *Batch) Release() {
-	b.Buf, b.Records, b.start, b.value = b.Buf[:0], b.Records[:0], 0, 0
+	b.Buf, b.Records, b.Header, b.start, b.value = b.Buf[:0], b.Records[:0], nil, 0, 0
 	if b.free != nil {
 		b.free(b)
 	}

@@ -58,6 +58,7 @@ type Sink interface {
 	Commit(ctx context.Context, pos Position) error
 
 	// Close gives back what the sink holds and drops what was not committed. It may be called at any time and more than once.
+	// A healthy sink also gives up its ownership of the site, so that a process on another host may take over.
 	Close() error
 }
 
