@@ -1,0 +1,25 @@
+package schema
+
+// QuarantinedLine is the Avro schema of a record of the topic <topic>.quarantine: one line that fits no format of its site. It is
+// the same for every site, and may only change in ways that the FULL compatibility level allows. The encoder of it is in pkg/avro.
+const QuarantinedLine = `{"type":"record","name":"QuarantinedLine","namespace":"ngxtap",` +
+	`"doc":"A line of an access log that fits no format of its site.","fields":[` +
+	`{"name":"event_time","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When the line was rejected."},` +
+	`{"name":"site","type":"string","doc":"The site whose log holds the line."},` +
+	`{"name":"origin","type":` + originType + `,"doc":"Where the line is."},` +
+	`{"name":"reason","type":"string","doc":"Why it was rejected, for people; never holds bytes of the line."},` +
+	`{"name":"column","type":"int","doc":"Byte offset in the line where it stopped fitting, -1 where that is not known."},` +
+	`{"name":"variable","type":["null","string"],"doc":"The Nginx variable whose value did not fit, null at a literal.","default":null},` +
+	`{"name":"format","type":"string","doc":"Name of the log_format that was tried last."},` +
+	`{"name":"schema_fingerprint","type":"string","doc":"CRC-64-AVRO of the event schema of that format, 16 hexadecimal digits."},` +
+	`{"name":"raw","type":"bytes","doc":"The line without its newline, or its head if it is truncated."},` +
+	`{"name":"raw_sha256","type":["null","bytes"],"doc":"SHA-256 of the whole line where raw is not the whole line.","default":null},` +
+	`{"name":"truncated","type":"boolean","doc":"Whether raw holds only the head of the line.","default":false}]}`
+
+// originType is the record that says which bytes of which file an event came from. (file, offset) identifies an event.
+const originType = `{"type":"record","name":"Origin","doc":"Which bytes of which file this came from; (file, offset) is unique.","fields":[` +
+	`{"name":"host","type":"string","doc":"The host that read the file."},` +
+	`{"name":"file","type":"string","doc":"Generation id of the file, stable across renames and restarts."},` +
+	`{"name":"offset","type":"long","doc":"Byte offset of the line in the file."},` +
+	`{"name":"length","type":"int","doc":"Length of the raw line in bytes, without its newline."},` +
+	`{"name":"crc32c","type":"int","doc":"CRC-32C (Castagnoli) of those bytes; the bits of an unsigned number."}]}`
