@@ -1,0 +1,69 @@
+# make run     the main job on embedded servers: needs only Go
+# make test    everything, with real Nginx, Kafka and registry: sets them up first (test/components)
+# make check   gofmt, vet, staticcheck, govulncheck, import lint, race tests
+# make bench   figures, side by side with the floor and a textbook build (docs/benchmarks)
+
+GO         ?= go
+BIN        := bin/ngxtap
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT     ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS    := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+PREFIX     ?= /usr/local
+QUICK      := .quickstart
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.1.4
+
+.PHONY: run build install test unit race e2e components check lint vuln fuzz bench clean
+
+run: build $(QUICK)/logs
+	@$(BIN) run --embedded -c configs/quickstart/ngxtap.yaml
+
+# A copy, so that you can append to it and see the new lines arrive.
+$(QUICK)/logs:
+	@mkdir -p $@ && cp testdata/quickstart/*.access.log $@/
+
+build:
+	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ngxtap
+
+install: build
+	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ngxtap
+
+# Components first: a test that needs one fails in CI if it is missing and says what is lacking elsewhere.
+test: components lint unit e2e
+
+components:
+	@test/components/setup.sh
+
+unit:
+	$(GO) vet ./...
+	$(GO) test ./cmd/... ./pkg/... ./test/lint/...
+
+e2e: build
+	$(GO) test -count=1 -timeout 30m ./test/e2e/... ./test/components/...
+
+race:
+	$(GO) test -race ./cmd/... ./pkg/...
+
+lint:
+	@test -z "$$(gofmt -l cmd pkg test)" || { echo "gofmt these files:"; gofmt -l cmd pkg test; exit 1; }
+	@$(GO) run ./test/lint
+
+vuln:
+	@$(GO) run $(GOVULNCHECK) ./... || { c=$$?; if [ $$c -eq 3 ]; then exit 3; fi; echo "govulncheck could not reach its data; not checked"; }
+
+check: lint
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	@$(MAKE) --no-print-directory vuln race
+
+# Every fuzz target for FUZZTIME.
+FUZZTIME ?= 20s
+fuzz:
+	@for p in $$($(GO) list ./pkg/...); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
+		echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+
+bench: build components
+	@$(GO) run ./test/bench
+
+clean:
+	rm -rf bin $(QUICK)
