@@ -1,45 +1,69 @@
 package logformat
 
-import "errors"
+import (
+	"fmt"
+	"sync"
+)
 
 // Options are the choices that Compile leaves to its caller.
 type Options struct {
-	TrustUnescaped bool // accept escape=none, under which a client can forge columns
+	// TrustUnescaped accepts escape=none. A client can then write line feeds, quotes and separators into the log: it can forge whole lines,
+	// and columns of the line of its own request. Only lines that can be read in exactly one way are accepted even then.
+	TrustUnescaped bool
 }
 
-// Format is a compiled log_format.
+// Format is a compiled log_format. It does not change after Compile, and any number of goroutines may use it at once.
 type Format struct {
 	def      *Definition
 	columns  []Column
-	literals []string
+	literals []string // one more than columns: literals[i] stands before column i
 	warnings []string
+	sets     []*byteSet // of the values of each column
+	ops      []op       // the plan by which Split cuts a line
+	mayScan  bool       // no literal holds a byte that isPlain looks for, so whole lines can be found plain
+	searches sync.Pool  // of *search; only formats with unquoted texts need one
 }
 
-// Inline returns the definition of a format that is written in ngxtap's own configuration.
+// Inline returns the definition of a format that is not written in an nginx.conf but in ngxtap's own configuration. text is as
+// Nginx sees it after quotes and backslashes were resolved. Its errors give no file and line.
 func Inline(text string, esc Escape) *Definition { return &Definition{Escape: esc, Text: text} }
-
-// Compile compiles d.
-func Compile(d *Definition, o Options) (*Format, error) { return nil, errors.New("not yet") }
 
 // Definition returns what the format was compiled from.
 func (f *Format) Definition() *Definition { return f.def }
 
-// Columns returns the format's variables in the order of the line.
+// Columns returns the format's variables in the order in which they stand in a line. A variable that is named twice has two columns.
+// The slice belongs to the format.
 func (f *Format) Columns() []Column { return f.columns }
 
-// Escape returns the escape mode.
+// Escape returns how values are escaped.
 func (f *Format) Escape() Escape { return f.def.Escape }
 
-// Literal returns the fixed text before column i; i == len(Columns()) is the text after the last.
+// Literal returns the fixed text before column i; Literal(len(Columns())) is the text after the last column.
 func (f *Format) Literal(i int) string { return f.literals[i] }
 
-// Warnings returns what the format's author should know.
+// Warnings returns what the author of the format should know, one sentence each, such as which lines will be refused. They start with file and
+// line if the definition has them.
 func (f *Format) Warnings() []string { return f.warnings }
 
-// Missing says whether v is what Nginx writes for a variable without a value.
+// Missing says whether v is what Nginx writes for a variable that has no value: "-" in the default mode, nothing in the other
+// modes. In the default mode a header whose value is a dash looks the same; in the other modes an empty one does. In a column of numbers Split lets
+// both forms through, whatever the mode: a list may hold "-" for a server without an answer, and $remote_port is empty on a
+// UNIX-domain socket. A value that does not parse there is null.
 func (f *Format) Missing(v []byte) bool {
 	if f.def.Escape == EscapeDefault {
 		return len(v) == 1 && v[0] == '-'
 	}
 	return len(v) == 0
+}
+
+// place returns where the definition is, ready to be put before a message.
+func place(d *Definition) string {
+	s := ""
+	if d.File != "" {
+		s = fmt.Sprintf("%s:%d: ", d.File, d.Line)
+	}
+	if d.Name != "" {
+		s += fmt.Sprintf("log_format %q: ", d.Name)
+	}
+	return s
 }

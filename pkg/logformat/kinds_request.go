@@ -15,9 +15,9 @@ type RequestLine struct {
 // is no such line: a TLS hello, an empty line, anything else that a client may send. Nginx logs it all. It does not allocate.
 //
 // It is as lenient as ngx_http_parse_request_line: more than one space may separate the parts, spaces may follow the version, and
-// the target may hold spaces, as Nginx before 1.21.1 let them pass; so the last space before "HTTP/" ends the target. A line of HTTP/0.9 has no
-// version. Only "GET /target" is taken for one, without a space in the target: Nginx accepts no other method there. A request line
-// that was cut off at the limit of large_client_header_buffers looks the same, and its path is still worth having.
+// the target may hold spaces, as Nginx before 1.21.1 let them pass; so the last space before "HTTP/" ends the target. A line of
+// HTTP/0.9 has no version. Only "GET /target" is taken for one, without a space in the target: Nginx accepts no other method there.
+// A request line that was cut off at the limit of large_client_header_buffers looks the same, and its path is still worth having.
 func SplitRequest(v []byte) (r RequestLine, ok bool) {
 	space := bytes.IndexByte(v, ' ')
 	if space < 0 || !isMethod(v[:space]) {
