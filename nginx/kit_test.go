@@ -1,0 +1,243 @@
+// Package nginx_test shows that the kit logs every header of a request and of its response exactly as the bytes were on the wire: it
+// speaks to a real Nginx over raw sockets on both sides.
+package nginx_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"ngxtap/test/components"
+)
+
+const conf = `{{.Main}}
+events {}
+http {
+	{{.HTTP}}
+	include ngxtap.conf;
+	log_format request escape=none '$ngxtap_request_headers';
+	log_format response escape=none '$ngxtap_response_headers';
+	access_log logs/default.log ngxtap;
+	access_log logs/json.log ngxtap_json;
+	access_log logs/request.log request;
+	access_log logs/response.log response;
+	access_log logs/plain.log ngxtap_plain;
+	large_client_header_buffers 4 64k;
+	proxy_buffer_size 64k;
+	proxy_buffers 4 64k;
+	server {
+		listen {{.Addr}};
+		ignore_invalid_headers off;
+		location / { proxy_pass http://{{.Vars.backend}}; }
+		location /file { root html; }
+		location /moved { return 302 /elsewhere?a=1&b=2; }
+		location /none { return 204; }
+	}
+}
+`
+
+// header is one header line; a byte may be anything that Nginx lets through.
+type header struct{ name, value string }
+
+// awkward are headers with every byte that Nginx lets through, and with what tends to break.
+func awkward() []header {
+	hs := []header{
+		{"X-Plain", "abc"}, {"X-Space", "a  b"}, {"X-Utf8", "é € 😀 日本"}, {"X-Latin1", "caf\xe9"}, {"X-Invalid", "\xff\xfe \xc3( \xed\xa0\x80"},
+		{"X-Tab", "a\tb"}, {"X-Marks", `% & = " \ %41 \x41 A`}, {"X-Empty", ""}, {"X-Dash", "-"}, {"x-lower", "1"}, {"X-Dup", "1"},
+		{"X-Dup", "2"}, {"x-dup", "1"}, {"X-Odd!#$%&'*+^_.`|~\"\xc3\xa9", "name"}, {"X-Long", strings.Repeat("0123456789abcde\xff", 512)},
+		{"Cookie", "a=1; b=2"}, {"Cookie", "c=3"}, {"User-Agent", "one"}, {"Referer", "\"x\""},
+	}
+	for b := 1; b < 256; b++ {
+		if b == '\r' || b == '\n' {
+			continue // they end a header
+		}
+		hs = append(hs, header{fmt.Sprintf("X-Byte-%02x", b), "<" + string([]byte{byte(b)}) + ">"})
+	}
+	return hs
+}
+
+// text returns hs as they are sent.
+func text(hs []header) string {
+	var out strings.Builder
+	for _, h := range hs {
+		out.WriteString(h.name + ": " + h.value + "\r\n")
+	}
+	return out.String()
+}
+
+// written returns hs in the form of the kit, by the words of its comment.
+func written(hs []header) string {
+	escape := func(s string) string {
+		var out strings.Builder
+		for _, b := range []byte(s) {
+			if b < 0x20 || b >= 0x7f || strings.IndexByte(`%&="\`, b) >= 0 {
+				fmt.Fprintf(&out, "%%%02X", b)
+			} else {
+				out.WriteByte(b)
+			}
+		}
+		return out.String()
+	}
+	var parts []string
+	for _, h := range hs {
+		parts = append(parts, escape(h.name)+"="+escape(h.value))
+	}
+	return strings.Join(parts, "&")
+}
+
+// serve answers every connection with the given bytes, until the test is over, and returns its address.
+func serve(t *testing.T, answer string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { l.Close(); <-done })
+	go func() {
+		defer close(done)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			for r := bufio.NewReader(conn); ; {
+				if line, err := r.ReadString('\n'); err != nil || line == "\r\n" {
+					break
+				}
+			}
+			io.WriteString(conn, answer)
+			conn.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// send sends raw bytes and waits until Nginx has answered and closed.
+func send(t *testing.T, n *components.Nginx, raw string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", n.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, raw); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logged stops Nginx and returns the lines of a log.
+func logged(t *testing.T, n *components.Nginx, log string) []string {
+	t.Helper()
+	n.Stop(t)
+	data, err := os.ReadFile(n.Log(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+}
+
+func TestEveryByteOfEveryHeaderIsLogged(t *testing.T) {
+	sent := append([]header{{"Host", "shop.example"}, {"Connection", "close"}}, awkward()...)
+	answered := slices.DeleteFunc(awkward(), func(h header) bool { return h.name == "Cookie" })
+	answered = append(answered, header{"Set-Cookie", "a=1; Path=/"}, header{"Set-Cookie", "b=2"})
+	n := components.StartNginx(t, conf, map[string]string{
+		"backend": serve(t, "HTTP/1.0 200 OK\r\nContent-Type: text/x; q=\"\xff\"\r\nContent-Length: 2\r\n"+text(answered)+"\r\nok"),
+	})
+	send(t, n, "GET / HTTP/1.1\r\n"+text(sent)+"\r\n")
+
+	wantRequest := written(sent)
+	wantResponse := written(append(slices.Clone(answered), header{"Content-Type", "text/x; q=\"\xff\""}, header{"Content-Length", "2"}))
+	compare(t, "request headers", logged(t, n, "request.log")[0], wantRequest)
+	compare(t, "response headers", logged(t, n, "response.log")[0], wantResponse)
+
+	// The text must stand in the other escape modes as it is: nothing in it is left to escape.
+	if line := logged(t, n, "default.log")[0]; !strings.HasSuffix(line, ` "`+wantRequest+`" "`+wantResponse+`"`) {
+		t.Errorf("the format ngxtap does not end with the two values:\n%.400s", line)
+	}
+	var event map[string]string
+	if err := json.Unmarshal([]byte(logged(t, n, "json.log")[0]), &event); err != nil {
+		t.Fatalf("the format ngxtap_json: %v", err)
+	}
+	compare(t, "request headers in JSON", event["request_headers"], wantRequest)
+	compare(t, "response headers in JSON", event["response_headers"], wantResponse)
+	if log, _ := os.ReadFile(n.Log("error.log")); bytes.Contains(log, []byte("js")) {
+		t.Errorf("njs complained:\n%s", log)
+	}
+}
+
+// compare reports the first header in which two values of the kit differ.
+func compare(t *testing.T, what, got, want string) {
+	t.Helper()
+	g, w := strings.Split(got, "&"), strings.Split(want, "&")
+	for i := range max(len(g), len(w)) {
+		if i >= len(g) || i >= len(w) || g[i] != w[i] {
+			t.Fatalf("%s differ at header %d of %d (want %d):\n got %.120q\nwant %.120q", what, i, len(g), len(w), g[i:min(i+1, len(g))], w[i:min(i+1, len(w))])
+		}
+	}
+}
+
+func TestHeadersThatNginxKeepsElsewhere(t *testing.T) {
+	n := components.StartNginx(t, conf, map[string]string{"backend": serve(t,
+		"HTTP/1.0 302 Found\r\nLocation: http://other.example/x?y=%20\r\nLast-Modified: Tue, 01 Sep 2026 08:00:00 GMT\r\n\r\n")})
+	if err := os.WriteFile(n.Dir+"/html/file", []byte("four"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		request string
+		want    []string // in any order; a value that ends in ? is not compared
+	}{
+		{"GET /moved HTTP/1.0\r\nHost: h\r\n\r\n", []string{"Content-Type=text/html", "Content-Length=?", "Location=http://h:?"}},
+		{"GET /file HTTP/1.0\r\n\r\n", []string{"Content-Type=text/plain", "Content-Length=4", "Last-Modified=?", "ETag=?", "Accept-Ranges=bytes"}},
+		{"GET /none HTTP/1.0\r\n\r\n", nil},
+		{"GET /proxied HTTP/1.0\r\n\r\n", []string{"Location=http://other.example/x?y%3D%2520", "Last-Modified=Tue, 01 Sep 2026 08:00:00 GMT"}},
+		{"garbage\r\n\r\n", []string{"Content-Type=text/html", "Content-Length=?"}},
+	}
+	for _, tt := range tests {
+		send(t, n, tt.request)
+	}
+	got := logged(t, n, "response.log")
+	if len(got) != len(tests) {
+		t.Fatalf("%d lines, want %d", len(got), len(tests))
+	}
+	for i, tt := range tests {
+		var headers []string
+		if got[i] != "" {
+			headers = strings.Split(got[i], "&")
+		}
+		if len(headers) != len(tt.want) {
+			t.Errorf("%q: %q, want %q", tt.request, headers, tt.want)
+		}
+		for _, want := range tt.want {
+			prefix, open := strings.CutSuffix(want, "?")
+			if !slices.ContainsFunc(headers, func(h string) bool { return h == want || open && strings.HasPrefix(h, prefix) }) {
+				t.Errorf("%q: %q lacks %q", tt.request, headers, want)
+			}
+		}
+	}
+}
+
+// The quickstart folder has a copy of the kit's configuration, so that its nginx.conf can be read as it is.
+func TestQuickstartHasTheSameConfiguration(t *testing.T) {
+	ours, err := os.ReadFile("ngxtap.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := os.ReadFile("../testdata/quickstart/conf.d/ngxtap.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(ours, theirs) {
+		t.Error("testdata/quickstart/conf.d/ngxtap.conf differs from nginx/ngxtap.conf; testdata/quickstart/make.sh copies it")
+	}
+}
