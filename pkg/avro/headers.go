@@ -1,0 +1,218 @@
+package avro
+
+import (
+	"bytes"
+	"fmt"
+
+	"ngxtap/pkg/logformat"
+	"ngxtap/pkg/schema"
+)
+
+// headerPlan says how a map of headers comes about.
+type headerPlan struct {
+	field []byte         // name of the map, for invalid_utf8
+	all   int            // the column that holds all headers, -1 without
+	kit   *headerSet     // what that column holds, nil without one
+	named []headerColumn // the columns that hold one header each
+}
+
+// headerColumn is a column that holds one header.
+type headerColumn struct {
+	column int
+	policy policy
+	header []byte // its name
+	key    []byte // the name as an Avro string, and the count of an array with one item
+	name   []byte // what invalid_utf8 says
+}
+
+// oneItem is the count of a block with one item.
+const oneItem = 1 << 1
+
+func (e *Encoder) compileHeaders(field *schema.Field, secrets *Secrets) *headerPlan {
+	plan := &headerPlan{field: []byte(field.Name), all: -1}
+	for _, c := range field.Columns {
+		if e.columns[c].Kind == logformat.Headers {
+			if plan.all < 0 {
+				plan.all = c
+				plan.kit = newHeaderSet()
+				e.kits[field.Family] = plan.kit
+			}
+			continue
+		}
+		_, header, _ := e.columns[c].Header()
+		plan.named = append(plan.named, headerColumn{
+			column: c,
+			policy: secrets.header([]byte(header)),
+			header: []byte(header),
+			key:    append(appendString(nil, header), oneItem),
+			name:   appendString(nil, field.Name+"."+header),
+		})
+	}
+	return plan
+}
+
+// appendHeaders writes a map of arrays of strings: first what the column with all headers holds, then the headers with a column
+// of their own that it lacks. A header without a value has no entry.
+func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans []logformat.Span) ([]byte, error) {
+	var b blocks
+	dst = b.begin(dst)
+	if plan.all >= 0 {
+		if err := e.readKit(plan, line, spans[plan.all]); err != nil {
+			return dst, err
+		}
+		dst = e.appendKit(dst, &b, plan)
+	}
+	for i := range plan.named {
+		h := &plan.named[i]
+		v := spans[h.column].Of(line)
+		if e.format.Missing(v) || e.drops(h.policy) || plan.kit != nil && plan.kit.find(h.header) != nil {
+			continue
+		}
+		dst = b.add(dst)
+		dst = append(dst, h.key...)
+		if h.policy == inClear && e.isPlain(v) {
+			dst = appendBytes(dst, v)
+		} else {
+			dst = e.appendText(dst, e.unescape(v), h.policy, h.name)
+		}
+		dst = append(dst, 0)
+	}
+	return b.end(dst), nil
+}
+
+// readKit fills the plan's set from the column that holds all headers.
+func (e *Encoder) readKit(plan *headerPlan, line []byte, at logformat.Span) error {
+	plan.kit.reset()
+	v := at.Of(line)
+	if e.format.Missing(v) {
+		return nil
+	}
+	if err := plan.kit.read(e.unescape(v)); err != nil {
+		return misfit(&e.columns[plan.all], at, err.Error())
+	}
+	return nil
+}
+
+// appendKit writes the headers of the plan's set into the open map.
+func (e *Encoder) appendKit(dst []byte, b *blocks, plan *headerPlan) []byte {
+	for i := range plan.kit.items {
+		h := &plan.kit.items[i]
+		if !h.first {
+			continue
+		}
+		name := plan.kit.name(h)
+		policy := e.headerPolicy(name)
+		if e.drops(policy) {
+			continue
+		}
+		dst = b.add(dst)
+		dst = appendBytes(dst, name)
+		var values blocks
+		dst = values.begin(dst)
+		repaired := false
+		for v := h; v != nil; v = plan.kit.next(v) {
+			text, bad := e.safe(plan.kit.value(v), policy)
+			repaired = repaired || bad
+			dst = values.add(dst)
+			dst = appendBytes(dst, text)
+		}
+		dst = values.end(dst)
+		if repaired {
+			e.markHeader(plan.field, name)
+		}
+	}
+	return dst
+}
+
+func (e *Encoder) headerPolicy(name []byte) policy {
+	if e.secrets == nil {
+		return inClear
+	}
+	return e.secrets.header(name)
+}
+
+// maxHeaderName is the longest name of a header that invalid_utf8 repeats, in bytes.
+const maxHeaderName = 128
+
+// markHeader notes that a header of a map had to be repaired; a name of absurd length is left out.
+func (e *Encoder) markHeader(field, name []byte) {
+	if len(name) > maxHeaderName {
+		e.joined = appendBytes(e.joined[:0], field)
+	} else {
+		e.joined = appendLen(e.joined[:0], len(field)+1+len(name))
+		e.joined = append(e.joined, field...)
+		e.joined = append(e.joined, '.')
+		e.joined = append(e.joined, name...)
+	}
+	e.invalid.add(e.joined)
+}
+
+// promotion says where a promoted header is looked for.
+type promotion struct {
+	kit       *headerSet // nil without a column that holds all headers
+	named     int        // the column that holds it, -1 without
+	header    []byte
+	separator string // between several values
+}
+
+func (e *Encoder) compilePromotion(field *schema.Field, secrets *Secrets) *promotion {
+	p := &promotion{kit: e.kits[field.Family], named: -1, header: []byte(field.Header), separator: ", "}
+	if field.Header == "cookie" {
+		p.separator = "; " // RFC 6265, section 5.4; Nginx joins them like this too
+	}
+	for _, c := range field.Columns {
+		if e.columns[c].Kind != logformat.Headers && p.named < 0 {
+			p.named = c
+		}
+	}
+	return p
+}
+
+// appendPromoted writes one header as ["null", "string"], several values joined. It comes after the map of its family, which fills
+// the set.
+func (e *Encoder) appendPromoted(dst []byte, s *step, line []byte, spans []logformat.Span) []byte {
+	p := s.promoted
+	if p.kit != nil {
+		if h := p.kit.find(p.header); h != nil {
+			return e.appendJoined(dst, s, h)
+		}
+	}
+	if p.named < 0 || e.format.Missing(spans[p.named].Of(line)) {
+		return append(dst, branchNull)
+	}
+	return e.appendOptional(dst, s, spans[p.named].Of(line))
+}
+
+func (e *Encoder) appendJoined(dst []byte, s *step, h *header) []byte {
+	if e.drops(s.policy) {
+		return append(dst, branchNull)
+	}
+	set, repaired := s.promoted.kit, false
+	e.joined = e.joined[:0]
+	for v := h; v != nil; v = set.next(v) {
+		if v != h {
+			e.joined = append(e.joined, s.promoted.separator...)
+		}
+		text, bad := e.safe(set.value(v), s.policy)
+		repaired = repaired || bad
+		e.joined = append(e.joined, text...)
+	}
+	if repaired {
+		e.invalid.add(s.name)
+	}
+	return appendBytes(append(dst, branchValue), e.joined)
+}
+
+// errKit is why a value that should hold all headers does not. It holds no bytes of the value, and is never built on the good path.
+func errKit(at int, what string) error {
+	return fmt.Errorf("the list of headers is broken at byte %d: %s", at, what)
+}
+
+// kitStart tells the three forms of such a value apart: nothing but JSON begins with a bracket, which no header name can hold.
+func kitStart(v []byte) byte {
+	v = bytes.TrimLeft(v, " ")
+	if len(v) == 0 {
+		return 0
+	}
+	return v[0]
+}

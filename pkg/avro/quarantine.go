@@ -1,0 +1,70 @@
+package avro
+
+import (
+	"crypto/sha256"
+	"hash/crc32"
+	"unicode/utf8"
+)
+
+// Quarantined is one rejected line, a record of schema.QuarantinedLine.
+type Quarantined struct {
+	Time        int64  // when it was rejected, microseconds since the Unix epoch
+	Origin      Origin // of the line
+	Reason      string // for people; must not hold bytes of the line
+	Column      int    // byte offset in the line where it stopped fitting, -1 where that is not known
+	Variable    string // the variable that did not fit, empty at a literal
+	Format      string // name of the log_format that was tried last
+	Fingerprint uint64 // of the event schema of that format
+	MaxRaw      int    // the most bytes of the line that are kept, 0 for all
+}
+
+// AppendQuarantined appends the record of a rejected line to dst. line is the whole line without its newline; where it is longer
+// than q.MaxRaw the record holds its head and the SHA-256 of all of it. The bytes of the line go out as they are: whoever has rules
+// on secrets applies them before.
+func AppendQuarantined(dst, line []byte, q *Quarantined) []byte {
+	raw := line
+	if q.MaxRaw > 0 && len(raw) > q.MaxRaw {
+		raw = raw[:q.MaxRaw]
+	}
+	dst = appendLong(dst, q.Time)
+	dst = appendValid(dst, q.Origin.Site)
+	dst = appendValid(dst, q.Origin.Host)
+	dst = appendValid(dst, q.Origin.File)
+	dst = appendLong(dst, q.Origin.Offset)
+	dst = appendLong(dst, int64(len(line)))
+	dst = appendLong(dst, int64(int32(crc32.Checksum(line, castagnoli))))
+	dst = appendValid(dst, q.Reason)
+	dst = appendLong(dst, int64(q.Column))
+	if q.Variable == "" {
+		dst = append(dst, branchNull)
+	} else {
+		dst = appendValid(append(dst, branchValue), q.Variable)
+	}
+	dst = appendValid(dst, q.Format)
+	dst = appendFingerprint(dst, q.Fingerprint)
+	dst = appendBytes(dst, raw)
+	if len(raw) == len(line) {
+		return append(dst, branchNull, 0)
+	}
+	sum := sha256.Sum256(line)
+	dst = appendBytes(append(dst, branchValue), sum[:])
+	return append(dst, 1)
+}
+
+// appendFingerprint writes a fingerprint as a string of 16 hexadecimal digits.
+func appendFingerprint(dst []byte, fp uint64) []byte {
+	const digits = "0123456789abcdef"
+	dst = appendLen(dst, 16)
+	for shift := 60; shift >= 0; shift -= 4 {
+		dst = append(dst, digits[fp>>shift&15])
+	}
+	return dst
+}
+
+// appendValid writes a string that may not be UTF-8.
+func appendValid(dst []byte, s string) []byte {
+	if utf8.ValidString(s) {
+		return appendString(dst, s)
+	}
+	return appendBytes(dst, appendRepaired(nil, []byte(s)))
+}

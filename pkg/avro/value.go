@@ -1,0 +1,172 @@
+package avro
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"ngxtap/pkg/logformat"
+	"ngxtap/pkg/schema"
+)
+
+// appendValue writes a column as ["null", T] by its kind.
+func (e *Encoder) appendValue(dst []byte, s *step, line []byte, at logformat.Span) ([]byte, error) {
+	v := at.Of(line)
+	switch s.kind {
+	case logformat.Int, logformat.Long, logformat.Double:
+		if isNull(v) {
+			return append(dst, branchNull), nil
+		}
+		out, ok := appendNumber(append(dst, branchValue), s.kind, v)
+		if !ok {
+			return dst, misfit(&e.columns[s.column], at, notA(s.kind))
+		}
+		return out, nil
+	case logformat.IntList, logformat.LongList, logformat.DoubleList, logformat.TextList:
+		if e.format.Missing(v) {
+			return append(dst, branchNull), nil
+		}
+		return e.appendList(append(dst, branchValue), s, line, at)
+	}
+	if e.format.Missing(v) {
+		return append(dst, branchNull), nil
+	}
+	return e.appendOptional(dst, s, v), nil
+}
+
+// isNull tells whether a number is not there: Nginx prints "-" for some in every escape mode.
+func isNull(v []byte) bool { return len(v) == 0 || len(v) == 1 && v[0] == '-' }
+
+// appendNumber writes the value of a column, or of an item of a list, that holds numbers.
+func appendNumber(dst []byte, kind logformat.Kind, v []byte) ([]byte, bool) {
+	switch kind {
+	case logformat.Int, logformat.IntList:
+		n, ok := logformat.ParseInt(v)
+		return appendLong(dst, int64(n)), ok
+	case logformat.Long, logformat.LongList:
+		n, ok := logformat.ParseLong(v)
+		return appendLong(dst, n), ok
+	}
+	x, ok := logformat.ParseDouble(v)
+	return appendDouble(dst, x), ok
+}
+
+func notA(kind logformat.Kind) string {
+	switch kind {
+	case logformat.Int, logformat.IntList:
+		return "not a whole number of 32 bits"
+	case logformat.Long, logformat.LongList:
+		return "not a whole number of 64 bits"
+	}
+	return "not a decimal number"
+}
+
+// appendList writes an array of ["null", T]. An item without a value is null.
+func (e *Encoder) appendList(dst []byte, s *step, line []byte, at logformat.Span) ([]byte, error) {
+	var b blocks
+	dst = b.begin(dst)
+	for item, rest, ok := logformat.NextListItem(at.Of(line)); ok; item, rest, ok = logformat.NextListItem(rest) {
+		dst = b.add(dst)
+		if isNull(item) {
+			dst = append(dst, branchNull)
+			continue
+		}
+		dst = append(dst, branchValue)
+		if s.kind == logformat.TextList {
+			dst = e.appendText(dst, e.unescape(item), s.policy, s.name)
+			continue
+		}
+		if dst, ok = appendNumber(dst, s.kind, item); !ok {
+			return dst, misfit(&e.columns[s.column], at, "an item of the list is "+notA(s.kind))
+		}
+	}
+	return b.end(dst), nil
+}
+
+// appendRequestPart writes a part of $request as ["null", "string"]. The part method comes before the others of a line and cuts it.
+func (e *Encoder) appendRequestPart(dst []byte, s *step, v []byte) []byte {
+	if s.source == schema.Method {
+		e.request, e.isRequest = logformat.SplitRequest(v)
+	}
+	if !e.isRequest {
+		if s.source != schema.RequestLine || e.format.Missing(v) {
+			return append(dst, branchNull)
+		}
+		return e.appendOptional(dst, s, v)
+	}
+	switch s.source {
+	case schema.Method:
+		return e.appendOptional(dst, s, e.request.Method)
+	case schema.Path:
+		return e.appendOptional(dst, s, e.request.Path)
+	case schema.Query:
+		if e.request.HasQuery {
+			return e.appendOptional(dst, s, e.request.Query)
+		}
+	case schema.Protocol:
+		if len(e.request.Protocol) > 0 {
+			return e.appendOptional(dst, s, e.request.Protocol)
+		}
+	}
+	return append(dst, branchNull)
+}
+
+// appendOptional writes the text of an escaped value as ["null", "string"]: null only if it is a secret that is dropped.
+func (e *Encoder) appendOptional(dst []byte, s *step, v []byte) []byte {
+	if s.policy == inClear && e.isPlain(v) {
+		dst = append(dst, branchValue)
+		return appendBytes(dst, v)
+	}
+	if e.drops(s.policy) {
+		return append(dst, branchNull)
+	}
+	return e.appendText(append(dst, branchValue), e.unescape(v), s.policy, s.name)
+}
+
+// drops tells whether a value of that policy is left out.
+func (e *Encoder) drops(p policy) bool { return p == wholeSecret && e.secrets.mode == SecretDrop }
+
+func (e *Encoder) isPlain(v []byte) bool { return e.plain || isPlain(v) }
+
+// unescape returns what a value stands for: v itself, or scratch memory that lasts until the next call.
+func (e *Encoder) unescape(v []byte) []byte {
+	if e.plain || e.escape == logformat.EscapeNone || bytes.IndexByte(v, '\\') < 0 {
+		return v
+	}
+	e.text = logformat.AppendUnescaped(e.text[:0], v, e.escape)
+	return e.text
+}
+
+// appendText writes unescaped bytes as a string, with secrets replaced and what is not UTF-8 repaired; name is what invalid_utf8
+// says then.
+func (e *Encoder) appendText(dst, raw []byte, p policy, name []byte) []byte {
+	text, repaired := e.safe(raw, p)
+	if repaired {
+		e.invalid.add(name)
+	}
+	return appendBytes(dst, text)
+}
+
+// safe returns raw with secrets replaced and in UTF-8: raw itself, or scratch memory that lasts until the next call.
+func (e *Encoder) safe(raw []byte, p policy) (text []byte, repaired bool) {
+	if p != inClear {
+		raw = e.redact(raw, p)
+	}
+	if utf8.Valid(raw) {
+		return raw, false
+	}
+	e.repaired = appendRepaired(e.repaired[:0], raw)
+	return e.repaired, true
+}
+
+func (e *Encoder) redact(raw []byte, p policy) []byte {
+	changed := true
+	if p == wholeSecret {
+		e.redacted = e.secrets.appendSecret(e.redacted[:0], raw)
+	} else {
+		e.redacted, changed = e.secrets.appendRedacted(e.redacted[:0], raw, p == querySecrets)
+	}
+	if !changed {
+		return raw
+	}
+	return e.redacted
+}
