@@ -26,10 +26,23 @@ func (r *confReader) place(l *lexer, b *confBlock, st lexStatement) (bool, error
 		return false, l.errorf(st.line, `"log_format" directive is not allowed here; move it to http { }`)
 	case confServerIf:
 		return false, l.errorf(st.line, `%q directive is not allowed here; use the if= parameter of access_log, or an if in a location`, name)
+	case confOther:
+		r.beside(l, st)
 	case confUnknown:
 		r.warnf(l.file, st.line, "%q directive is ignored inside of %q", name, b.label)
 	}
 	return false, nil
+}
+
+// beside notes an access_log of stream and the like, as its lines may get in among those of http.
+func (r *confReader) beside(l *lexer, st lexStatement) {
+	if st.words[0] != "access_log" || len(st.words) < 2 || st.words[1] == "off" || strings.HasPrefix(st.words[1], "syslog:") {
+		return
+	}
+	path := confFull(r.prefix, st.words[1])
+	if r.others[path] == "" {
+		r.others[path] = fmt.Sprintf("%s:%d", l.file, st.line)
+	}
 }
 
 // logFormat reads `log_format name [escape=default|json|none] string …`.

@@ -132,6 +132,7 @@ type confReader struct {
 	conf    *Conf
 	blocks  []*confBlock      // blocks[i] is where conf.AccessLogs[i] stands
 	buffers map[string]string // buffering of each log file so far, to find conflicts
+	others  map[string]string // log files of stream and the like, and where they are named
 	dir     string            // what relative includes follow
 	prefix  string            // what relative log paths follow
 	guessed bool              // nothing tells that the prefix is right
@@ -146,28 +147,32 @@ type confReader struct {
 
 // confRead is ReadConf on any file system; path is absolute.
 func confRead(fsys confFS, path string, o ConfOptions) (*Conf, error) {
+	return newConfReader(fsys, path, o).read(path)
+}
+
+func newConfReader(fsys confFS, path string, o ConfOptions) *confReader {
 	r := &confReader{
 		fs:          fsys,
 		conf:        &Conf{Formats: []*Definition{{Name: "combined", Text: confCombined}}},
 		buffers:     map[string]string{},
+		others:      map[string]string{},
 		dir:         filepath.Dir(path),
+		prefix:      o.Prefix,
 		contents:    map[string][]byte{},
 		warned:      map[string]bool{},
 		maxIncludes: confMaxIncludes,
 	}
-	return r.read(path, o)
-}
-
-func (r *confReader) read(path string, o ConfOptions) (*Conf, error) {
-	r.prefix = o.Prefix
 	if r.prefix == "" {
-		r.prefix = r.dir
+		r.prefix, r.guessed = r.dir, true
 		if filepath.Base(r.dir) == "conf" {
-			r.prefix = filepath.Dir(r.dir)
-		} else {
-			r.guessed = true
+			r.prefix, r.guessed = filepath.Dir(r.dir), false
 		}
 	}
+	return r
+}
+
+// read reads the main file and then what could be known only at the end.
+func (r *confReader) read(path string) (*Conf, error) {
 	data, err := r.content(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; %s", path, confCause(err), confHint(err))
@@ -176,7 +181,12 @@ func (r *confReader) read(path string, o ConfOptions) (*Conf, error) {
 		return nil, err
 	}
 	for i, b := range r.blocks {
-		r.conf.AccessLogs[i].Context = b.String()
+		a := &r.conf.AccessLogs[i]
+		a.Context = b.String()
+		if where := r.others[a.Path]; where != "" {
+			r.warnf(a.File, a.Line, "access_log %s is also written from outside of http (%s), in a format that ngxtap does not read; give that one its own file",
+				a.Path, where)
+		}
 	}
 	return r.conf, nil
 }
