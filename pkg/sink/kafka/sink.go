@@ -1,0 +1,362 @@
+// Package kafka keeps the contract of package sink with Kafka transactions. It is the only user of sarama, and uses nothing of
+// it but requests and connections.
+//
+// The promise: a reader with isolation.level=read_committed sees each record that was committed exactly once, in order, and the
+// position after it is in the same transaction. Whatever goes wrong, the session ends; the next one asks the cluster, and nobody
+// else, what was committed.
+//
+// A site has a transactional id, ngxtap.<instance>/<site>, and two keys in the state topic. Recover looks who is the owner there,
+// fences older sessions with InitProducerID, writes a marker with a word of its own in a first transaction and reads the state
+// partition up to it: past that lies every decided commit. With delivery at_least_once there are no transactions: the position is
+// written when the events are confirmed, and nobody is fenced.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"ngxtap/pkg/sink"
+)
+
+var _ sink.Sink = (*Sink)(nil)
+
+// Sink is one session of one site.
+type Sink struct {
+	cfg   Config
+	codec sarama.CompressionCodec
+
+	c       *cluster // nil unless a session is open
+	w       *writer
+	st      *state
+	nonce   string
+	seq     int64         // commits of the site so far
+	pos     sink.Position // of the last commit
+	value   []byte        // scratch for state records
+	hinted  time.Time     // when the local file was written
+	err     error         // what ended the session
+	closed  bool
+	working bool // Recover has returned a position
+}
+
+// hintEvery is how often the local file is written while commits go on.
+const hintEvery = 10 * time.Second
+
+var (
+	errClosed       = errors.New("kafka: the sink is closed")
+	errNotRecovered = errors.New("kafka: Recover has not returned a position yet")
+)
+
+// New returns the sink of one session, after a look at cfg; it does not connect. Errors wrap sink.ErrConfig.
+func New(cfg Config) (*Sink, error) {
+	cfg = cfg.complete()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	codec, err := cfg.codec()
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{cfg: cfg, codec: codec}, nil
+}
+
+// Recover implements sink.Sink. It waits for brokers that are away, says so now and then, and gives up only when ctx ends, when
+// the site belongs to somebody else (sink.ErrNotOwner), or when waiting can't help (sink.ErrConfig).
+func (s *Sink) Recover(ctx context.Context) (sink.Position, error) {
+	if s.closed {
+		return nil, errClosed
+	}
+	note := newNotice(s.cfg.Logger, 0)
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		s.drop()
+		err := s.attempt(ctx)
+		if err == nil {
+			if note.said {
+				s.cfg.Logger.Info("kafka is back", "site", s.cfg.Site)
+			}
+			s.err, s.working = nil, true
+			return slices.Clone(s.pos), nil
+		}
+		s.drop()
+		err = fmt.Errorf("kafka: recover site %s: %w", s.cfg.Site, classify(err))
+		if ctx.Err() != nil {
+			return nil, because(ctx, err)
+		}
+		if errors.Is(err, sink.ErrNotOwner) || errors.Is(err, sink.ErrConfig) {
+			s.err = err
+			return nil, err
+		}
+		note.warn("kafka is not ready; waiting, nothing is lost", "site", s.cfg.Site, "error", err)
+		if sleep(ctx, pause/2+rand.N(pause)) != nil {
+			return nil, because(ctx, err)
+		}
+	}
+}
+
+// attempt opens a session from scratch.
+func (s *Sink) attempt(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := connect(&s.cfg)
+	if err != nil {
+		return err
+	}
+	s.c = c
+	defer c.watch(ctx)()
+
+	counts, err := s.ensureTopics(ctx)
+	if err != nil {
+		return err
+	}
+	s.st = newState(&s.cfg, c, counts[sink.NumStreams])
+	if s.st.partitions != s.cfg.StatePartitions {
+		s.cfg.Logger.Warn("the state topic has another number of partitions than configured; start-up reads all of them",
+			"topic", s.cfg.State, "partitions", s.st.partitions, "configured", s.cfg.StatePartitions)
+	}
+	if err := s.st.read(ctx); err != nil {
+		return err
+	}
+	pos, owner := s.st.current()
+	if err := s.st.mayStart(owner); err != nil {
+		return err
+	}
+	if err := s.newWriter(ctx, counts); err != nil {
+		return err
+	}
+	return s.barrier(ctx, pos)
+}
+
+// ensureTopics returns the number of partitions of each topic.
+func (s *Sink) ensureTopics(ctx context.Context) (counts [sink.NumStreams + 1]int32, err error) {
+	for i, t := range s.cfg.topics() {
+		if counts[i], err = s.c.ensureTopic(ctx, t); err != nil {
+			return counts, err
+		}
+	}
+	return counts, nil
+}
+
+// newWriter gets a producer id, which fences older sessions, and prepares for records.
+func (s *Sink) newWriter(ctx context.Context, counts [sink.NumStreams + 1]int32) error {
+	p := newProducer(&s.cfg, s.c)
+	level := s.cfg.CompressionLevel
+	if level == 0 {
+		level = sarama.CompressionLevelDefault
+	}
+	w := &writer{p: p, codec: s.codec, level: level, maxBatch: s.cfg.Owner.maxBatch}
+	for i, t := range s.cfg.topics() {
+		if i < len(w.streams) {
+			n := counts[i]
+			w.streams[i] = stream{topic: t.name, sticky: StickyPartition(s.cfg.Instance, s.cfg.Site, n), parts: make([]*partition, n)}
+		}
+	}
+	var err error
+	if w.state, err = w.partition(s.cfg.State, s.st.home); err != nil {
+		return err
+	}
+	s.w = w
+	return p.init(ctx)
+}
+
+// barrier writes the marker, reads up to it and takes over the position that stands before it. That two processes start at the
+// same moment is decided by InitProducerID: whichever asked last finishes here, and the other one fails here or at its first
+// commit, looks again and sees a newer owner.
+func (s *Sink) barrier(ctx context.Context, before *stateRecord) error {
+	s.nonce, s.seq = s.cfg.Owner.nonce(), 0
+	if before != nil {
+		s.seq = before.Seq
+	}
+	if err := s.mark(ctx, false); err != nil {
+		return fmt.Errorf("write the owner's marker: %w", err)
+	}
+	if err := s.st.await(ctx, s.nonce); err != nil {
+		return err
+	}
+	if err := s.st.rescan(ctx); err != nil {
+		return err
+	}
+	s.cfg.Owner.established = true
+	pos, _ := s.st.current()
+	if err := s.st.checkRegression(pos); err != nil {
+		return err
+	}
+	s.seq, s.pos = 0, nil
+	if pos != nil {
+		s.seq, s.pos = pos.Seq, pos.position()
+	}
+	return nil
+}
+
+// mark writes a marker in a transaction of its own.
+func (s *Sink) mark(ctx context.Context, released bool) error {
+	r := s.st.record(s.nonce, s.seq)
+	r.Released = released
+	return s.finish(ctx, s.st.markerKey, r, nil)
+}
+
+// finish writes a state record and commits it with all that was sent before.
+func (s *Sink) finish(ctx context.Context, key string, r stateRecord, pos sink.Position) error {
+	var err error
+	if s.value, err = appendState(s.value[:0], r, pos); err != nil {
+		return err
+	}
+	if err := s.w.begin(ctx, nil); err != nil {
+		return err
+	}
+	transactional := s.w.p.txnID != nil
+	if !transactional { // the position may not be there before the events
+		if err := s.w.p.acks.wait(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.w.sendState(key, s.value); err != nil {
+		return err
+	}
+	if err := s.w.p.acks.wait(ctx); err != nil {
+		return err
+	}
+	if !transactional {
+		return nil
+	}
+	if err := s.w.p.end(true); err != nil {
+		return err
+	}
+	s.w.newTransaction()
+	return nil
+}
+
+// usable says why the session can't go on, if so.
+func (s *Sink) usable() error {
+	switch {
+	case s.closed:
+		return errClosed
+	case s.err != nil:
+		return s.err
+	case !s.working:
+		return errNotRecovered
+	}
+	return nil
+}
+
+// fail ends the session with err.
+func (s *Sink) fail(ctx context.Context, what string, err error) error {
+	if first := s.w.p.acks.first(); first != nil && !errors.Is(err, first) {
+		err = fmt.Errorf("%w; before that: %w", err, first)
+	}
+	if errors.Is(err, sarama.ErrMessageSizeTooLarge) || errors.Is(err, sarama.ErrMessageSetSizeTooLarge) {
+		err = s.tooLarge(err)
+	}
+	s.err = because(ctx, fmt.Errorf("kafka: %s site %s: %w", what, s.cfg.Site, classify(err)))
+	return s.err
+}
+
+// minBatch is the batch size below which a record must be too large by itself.
+const minBatch = 4096
+
+// tooLarge makes the next session send smaller batches, or says that a record is too large by itself.
+func (s *Sink) tooLarge(err error) error {
+	o := s.cfg.Owner
+	if s.w.p.acks.failedLoad().records > 1 && o.maxBatch > minBatch {
+		o.maxBatch /= 2
+		s.cfg.Logger.Warn("the broker takes smaller batches only", "site", s.cfg.Site, "bytes", o.maxBatch)
+		return err
+	}
+	return fmt.Errorf("%w: one record is larger than the topic's max.message.bytes: raise that, or lower the longest line taken: %w", err, sink.ErrConfig)
+}
+
+// Write implements sink.Sink. The batch is released before it returns.
+func (s *Sink) Write(ctx context.Context, b *sink.Batch) error {
+	defer b.Release()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	if len(b.Records) == 0 {
+		return nil
+	}
+	defer s.c.watch(ctx)()
+	err := s.w.prepare(ctx, b)
+	if err == nil {
+		err = s.w.send(b)
+	}
+	if err != nil {
+		return s.fail(ctx, "write to", err)
+	}
+	return nil
+}
+
+// Commit implements sink.Sink.
+func (s *Sink) Commit(ctx context.Context, pos sink.Position) error {
+	if err := s.usable(); err != nil {
+		return err
+	}
+	defer s.c.watch(ctx)()
+	if err := s.finish(ctx, s.st.key, s.st.record(s.nonce, s.seq+1), pos); err != nil {
+		return s.fail(ctx, "commit", err)
+	}
+	s.seq++
+	s.pos = append(s.pos[:0], pos...)
+	if time.Since(s.hinted) > hintEvery {
+		s.hint()
+	}
+	return nil
+}
+
+// hint writes the local file. That it can't be written harms nothing but its own use.
+func (s *Sink) hint() {
+	if s.cfg.StateFile == "" {
+		return
+	}
+	s.hinted = time.Now()
+	if err := writeHint(s.cfg.StateFile, hint{Key: s.st.key, Seq: s.seq}); err != nil {
+		s.cfg.Logger.Warn("the local hint can't be written; going on without", "error", err)
+	}
+}
+
+// Close implements sink.Sink. If the session is in order, it aborts what was not committed and releases the site, within
+// Config.CloseTimeout; that it could not is logged only.
+func (s *Sink) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.working && s.err == nil {
+		if err := s.release(); err != nil {
+			s.cfg.Logger.Warn("the site could not be released; to start it on another host will need --takeover", "site", s.cfg.Site, "error", err)
+		}
+		s.hint()
+	}
+	s.drop()
+	return nil
+}
+
+// release aborts the open transaction and writes a marker that says that the owner has left.
+func (s *Sink) release() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.CloseTimeout)
+	defer cancel()
+	defer s.c.watch(ctx)()
+	if err := s.w.p.acks.wait(ctx); err != nil {
+		return err
+	}
+	if s.w.p.open {
+		if err := s.w.p.end(false); err != nil {
+			return err
+		}
+		s.w.newTransaction()
+	}
+	return s.mark(ctx, true)
+}
+
+// drop closes the connections of the session, if there is one.
+func (s *Sink) drop() {
+	if s.c != nil {
+		s.c.close()
+		s.c = nil
+	}
+	s.working = false
+}

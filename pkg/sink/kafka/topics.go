@@ -1,0 +1,114 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"ngxtap/pkg/sink"
+)
+
+// ensureTopic returns the number of partitions of a topic, and makes the topic first where that is needed and allowed.
+func (c *cluster) ensureTopic(ctx context.Context, t topicUse) (int32, error) {
+	n, err := c.refresh(t.name)
+	switch {
+	case err == nil && n > 0:
+		return n, nil
+	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
+	case err == nil:
+		return 0, fmt.Errorf("topic %s (%s) has no partitions yet", t.name, t.what)
+	default:
+		return 0, fmt.Errorf("look up topic %s (%s): %w", t.name, t.what, err)
+	}
+	if !c.cfg.CreateTopics {
+		return 0, fmt.Errorf("topic %s (%s) does not exist and creating topics is turned off: create it, or set kafka.create_topics: %w",
+			t.name, t.what, sink.ErrConfig)
+	}
+	if err := c.createTopic(t); err != nil {
+		return 0, err
+	}
+	c.cfg.Logger.Info("topic created", "topic", t.name, "use", t.what)
+	// The brokers hear of it one after the other.
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		if n, err = c.refresh(t.name); err == nil && n > 0 {
+			return n, nil
+		}
+		if err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) && !errors.Is(err, sarama.ErrLeaderNotAvailable) {
+			return 0, fmt.Errorf("look up topic %s (%s), just created: %w", t.name, t.what, err)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return 0, fmt.Errorf("wait for topic %s, just created: %w", t.name, err)
+		}
+	}
+}
+
+// createTopic asks the controller for a topic. If the broker knows no defaults (before Kafka 2.4, KIP-464), it asks for one
+// partition and one replica.
+func (c *cluster) createTopic(t topicUse) error {
+	detail := c.topicDetail(t)
+	err := c.askForTopic(t, detail)
+	if errors.Is(err, sarama.ErrInvalidPartitions) || errors.Is(err, sarama.ErrInvalidReplicationFactor) {
+		if detail.NumPartitions == -1 || detail.ReplicationFactor == -1 {
+			detail.NumPartitions, detail.ReplicationFactor = max(detail.NumPartitions, 1), max(detail.ReplicationFactor, 1)
+			err = c.askForTopic(t, detail)
+		}
+	}
+	switch {
+	case err == nil, errors.Is(err, sarama.ErrTopicAlreadyExists):
+		return nil
+	case errors.Is(err, sarama.ErrNotController), errors.Is(err, sarama.ErrRequestTimedOut), errors.Is(err, sarama.ErrThrottlingQuotaExceeded):
+		return fmt.Errorf("create topic %s (%s): %w", t.name, t.what, err)
+	}
+	var refused sarama.KError
+	if errors.As(err, &refused) {
+		return fmt.Errorf("create topic %s (%s): %w: create it by hand, or let this user do it: %w", t.name, t.what, err, sink.ErrConfig)
+	}
+	return fmt.Errorf("create topic %s (%s): %w", t.name, t.what, err)
+}
+
+func (c *cluster) askForTopic(t topicUse, detail *sarama.TopicDetail) error {
+	controller, err := c.client.Controller()
+	if err != nil {
+		return err
+	}
+	req := sarama.NewCreateTopicsRequest(c.conf.Version, map[string]*sarama.TopicDetail{t.name: detail}, c.cfg.RequestTimeout, false)
+	resp, err := controller.CreateTopics(req)
+	if err != nil {
+		return err
+	}
+	answer, ok := resp.TopicErrors[t.name]
+	if !ok {
+		return sarama.ErrIncompleteResponse
+	}
+	if answer.Err != sarama.ErrNoError {
+		return answer
+	}
+	return nil
+}
+
+// topicDetail says how a topic is made. A state topic in small segments that are cleaned early keeps start-up short: each site
+// writes a record at every commit and needs the last one only.
+func (c *cluster) topicDetail(t topicUse) *sarama.TopicDetail {
+	d := &sarama.TopicDetail{NumPartitions: c.cfg.Partitions, ReplicationFactor: c.cfg.ReplicationFactor}
+	configs := map[string]string{}
+	if c.cfg.ReplicationFactor >= 3 {
+		configs["min.insync.replicas"] = "2"
+	}
+	switch t.name {
+	case c.cfg.State:
+		d.NumPartitions = c.cfg.StatePartitions
+		maps.Copy(configs, map[string]string{"cleanup.policy": "compact", "segment.bytes": "16777216", "min.cleanable.dirty.ratio": "0.1"})
+	case c.cfg.Schemas:
+		d.NumPartitions = 1
+		configs["cleanup.policy"] = "compact"
+	}
+	d.ConfigEntries = make(map[string]*string, len(configs))
+	for k, v := range configs {
+		d.ConfigEntries[k] = &v
+	}
+	return d
+}
