@@ -19,16 +19,15 @@ const (
 type op struct {
 	code  opCode
 	kind  Kind
-	stop  byte     // opText, opSegment: the byte that ends the value or the run, at literal[back]
-	toEnd bool     // opSegment: the run ends where the line's last literal starts
-	col   int32    // the column, or the first of the run
-	last  int32    // opSegment: the last of the run
-	open  int32    // opSegment: the last that can't be cut off from the right
-	back  int32    // opText, opSet, opSegment: bytes of the literal before its first one that the value can't hold
-	size  int32    // opFixed
-	set   *byteSet // opSet: bytes of the value; nil otherwise
-	// literal follows the value or the run.
-	literal string
+	stop  byte      // opText, opSegment: the byte that ends the value or the run, at literal[back]
+	toEnd bool      // opSegment: the run ends where the line's last literal starts
+	col   int32     // the column, or the first of the run
+	last  int32     // opSegment: the last of the run
+	open  int32     // opSegment: the last that can't be cut off from the right
+	back  int32     // opText, opSet, opSegment: bytes of the literal before its first one that the value can't hold
+	size  int32     // opFixed
+	set   *byteSet  // opSet: bytes of the value; nil otherwise
+	after separator // the literal behind the value or the run
 }
 
 // Compile turns a definition into a plan for cutting its lines, or says why lines of that format can't be cut safely and what to do
@@ -77,7 +76,7 @@ func (f *Format) plan() {
 // planSingle makes the op of a column whose end shows by itself.
 func (f *Format) planSingle(i int) (o op, ok bool) {
 	kind, literal := f.columns[i].Kind, f.literals[i+1]
-	o = op{kind: kind, col: int32(i), last: int32(i), open: int32(i), literal: literal}
+	o = op{kind: kind, col: int32(i), last: int32(i), open: int32(i), after: newSeparator(literal)}
 	if n := fixedLen(kind); n > 0 {
 		o.code, o.size = opFixed, int32(n)
 		return o, true
@@ -114,7 +113,7 @@ func (f *Format) planSegment(i int) op {
 		within.add(f.literals[j+1])
 		within.union(f.sets[j+1])
 	}
-	o.last, o.open, o.literal = int32(j), int32(j), f.literals[j+1]
+	o.last, o.open, o.after = int32(j), int32(j), newSeparator(f.literals[j+1])
 	for o.open > o.col && f.showsItsStart(int(o.open)) {
 		o.open--
 	}

@@ -95,11 +95,11 @@ func fits(k Kind, v []byte, e Escape) bool {
 		_, ok := ParseTimeISO(v)
 		return ok
 	case IntList:
-		return fitsList(v, fitsInt)
+		return fitsInt(v) || fitsList(v, fitsInt)
 	case LongList:
-		return fitsList(v, fitsLong)
+		return fitsLong(v) || fitsList(v, fitsLong)
 	case DoubleList:
-		return fitsList(v, fitsDouble)
+		return fitsDouble(v) || fitsList(v, fitsDouble)
 	}
 	return fitsText(v, e)
 }
@@ -122,25 +122,39 @@ func fitsToken(v []byte) bool {
 
 // fitsText says whether Nginx can have written v for a text in mode e.
 func fitsText(v []byte, e Escape) bool {
+	if isNull(v) {
+		return true
+	}
 	if e == EscapeNone {
 		return bytes.IndexByte(v, '\n') < 0
 	}
-	if isPlain(v, e) {
-		return bytes.IndexByte(v, '"') < 0
+	if !isPlain(v, e) {
+		return false
 	}
-	for i := 0; i < len(v); {
-		switch c := v[i]; {
-		case c == '\\':
-			_, n := unescapeOne(v[i:], e)
-			if n == 0 {
-				return false
-			}
-			i += n
-		case !textByte(c, e):
-			return false
-		default:
-			i++
+	for {
+		i := bytes.IndexByte(v, '\\')
+		if i < 0 {
+			return bytes.IndexByte(v, '"') < 0
 		}
+		_, n := unescapeOne(v[i:], e)
+		if n == 0 || bytes.IndexByte(v[:i], '"') >= 0 {
+			return false
+		}
+		v = v[i+n:]
 	}
-	return true
+}
+
+// fitsEscapes is fitsText for a text whose bytes were all looked at but for its backslashes.
+func fitsEscapes(v []byte, e Escape) bool {
+	for {
+		i := bytes.IndexByte(v, '\\')
+		if i < 0 {
+			return true
+		}
+		_, n := unescapeOne(v[i:], e)
+		if n == 0 {
+			return false
+		}
+		v = v[i+n:]
+	}
 }

@@ -33,12 +33,13 @@ func (f *Format) split(dst []Span, line []byte) *Misfit {
 	}
 	pos := len(f.literals[0])
 	plain := f.mayScan && isPlain(line, f.def.Escape)
+	slash := nextSlash(line, 0)
 	for i := range f.ops {
 		o := &f.ops[i]
 		var end int
 		switch o.code {
 		case opText:
-			if end = f.endOfText(o, line, pos, plain); end < 0 {
+			if end = f.endOfText(o, line, pos, slash, plain); end < 0 {
 				return f.misfitText(o, line, pos)
 			}
 		case opSet:
@@ -47,7 +48,7 @@ func (f *Format) split(dst []Span, line []byte) *Misfit {
 				end++
 			}
 			end -= int(o.back)
-			if end < pos || !fits(o.kind, line[pos:end], f.def.Escape) {
+			if end < pos || (o.kind != Token && !fits(o.kind, line[pos:end], f.def.Escape)) {
 				return f.misfit(int(o.col), pos)
 			}
 		case opFixed:
@@ -61,13 +62,16 @@ func (f *Format) split(dst []Span, line []byte) *Misfit {
 				return m
 			}
 		}
-		if !literalAt(line, end, o.literal) {
+		if !o.after.isAt(line, end) {
 			return f.misfit(int(o.last), end)
 		}
 		if o.code != opSegment {
 			dst[o.col] = Span{int32(pos), int32(end)}
 		}
-		pos = end + len(o.literal)
+		pos = end + len(o.after.text)
+		if slash < pos {
+			slash = nextSlash(line, pos)
+		}
 	}
 	if pos != len(line) {
 		return &Misfit{Offset: pos, Reason: "the line goes on after its last column"}
@@ -75,24 +79,28 @@ func (f *Format) split(dst []Span, line []byte) *Misfit {
 	return nil
 }
 
-// literalAt says whether literal stands at line[i:].
-func literalAt(line []byte, i int, literal string) bool {
-	return len(line)-i >= len(literal) && string(line[i:i+len(literal)]) == literal
+// nextSlash returns the place of the first backslash from pos on, or the length of the line.
+func nextSlash(line []byte, pos int) int {
+	if n := bytes.IndexByte(line[pos:], '\\'); n >= 0 {
+		return pos + n
+	}
+	return len(line)
 }
 
-// endOfText returns where the text at pos ends, or -1 if it does not fit. plain says that the line holds nothing escaped.
-func (f *Format) endOfText(o *op, line []byte, pos int, plain bool) int {
-	n := -1
-	if plain || f.def.Escape != EscapeJSON {
-		n = bytes.IndexByte(line[pos:], o.stop)
-	} else {
+// endOfText returns where the text at pos ends, or -1 if it does not fit. slash is the place of the next backslash. plain says that all bytes
+// of the line but quotes and backslashes were looked at.
+func (f *Format) endOfText(o *op, line []byte, pos, slash int, plain bool) int {
+	n := indexStop(line, pos, o.stop)
+	if slash < pos+n && f.def.Escape == EscapeJSON {
 		n = indexUnescaped(line[pos:], o.stop)
 	}
 	end := pos + n - int(o.back)
-	if n < 0 || end < pos {
+	switch {
+	case n < 0 || end < pos:
 		return -1
-	}
-	if !plain && !fitsText(line[pos:end], f.def.Escape) {
+	case !plain && !fitsText(line[pos:end], f.def.Escape):
+		return -1
+	case plain && slash < end && !fitsEscapes(line[slash:end], f.def.Escape):
 		return -1
 	}
 	return end

@@ -32,7 +32,7 @@ func (f *Format) splitSegment(dst []Span, o *op, line []byte, pos int) (end int,
 // endOfSegment returns where the last value of a run that starts at pos ends, or less than pos if that can't be.
 func (f *Format) endOfSegment(o *op, line []byte, pos int) int {
 	if o.toEnd {
-		return len(line) - len(o.literal)
+		return len(line) - len(o.after.text)
 	}
 	n := -1
 	if f.def.Escape == EscapeJSON {
