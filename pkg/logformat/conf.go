@@ -155,16 +155,16 @@ func (c *Conf) AccessLogsFor(path string) []AccessLog {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
-	clean, real := filepath.Clean(path), confResolve(path)
+	clean, resolved := filepath.Clean(path), confResolve(path)
 	var exact, fitting []AccessLog
 	for _, a := range c.AccessLogs {
 		switch {
 		case a.Off || a.Syslog || a.Path == "":
 		case a.Variables:
-			if p := filepath.Clean(a.Path); confPathFits(p, clean) || confPathFits(p, real) {
+			if p := filepath.Clean(a.Path); confPathFits(p, clean) || confPathFits(p, resolved) {
 				fitting = append(fitting, a)
 			}
-		case filepath.Clean(a.Path) == clean || confResolve(a.Path) == real:
+		case filepath.Clean(a.Path) == clean || confResolve(a.Path) == resolved:
 			exact = append(exact, a)
 		}
 	}
@@ -176,8 +176,8 @@ func (c *Conf) AccessLogsFor(path string) []AccessLog {
 
 // confResolve resolves the symbolic links of a path; where the file itself is missing, those of its directory.
 func confResolve(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
 	}
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 		return filepath.Join(dir, filepath.Base(path))

@@ -221,24 +221,17 @@ func TestFormatsFor(t *testing.T) {
 	if err := os.Symlink("a.log", filepath.Join(dir, "log/also.log")); err != nil {
 		t.Fatal(err)
 	}
-	conf, err := confRead(confMemory{"/n/nginx.conf": `http {
+	http := `
 		log_format one 1; log_format two 2; log_format three 3; log_format four 4;
-		access_log D/log/a.log two;
-		access_log D/log/$host.log three;
-		access_log D/log/${host}_$1/x.log four;
+		access_log DIR/log/a.log two;
+		access_log DIR/log/$host.log three;
+		access_log DIR/log/${host}_$1/x.log four;
 		access_log syslog:server=x four;
 		access_log off;
-		server { access_log D/log/../log//a.log one; access_log D/link/a.log TWO; }
-	}`}, "/n/nginx.conf", ConfOptions{})
+		server { access_log DIR/log/../log//a.log one; access_log DIR/link/a.log TWO; }`
+	conf, err := readHTTP(strings.ReplaceAll(http, "DIR", dir))
 	if err != nil {
 		t.Fatal(err)
-	}
-	for i := range conf.AccessLogs {
-		conf.AccessLogs[i].Path = strings.Replace(conf.AccessLogs[i].Path, "D", dir, 1)
-	}
-	// Relative paths were given the prefix.
-	for i := range conf.AccessLogs {
-		conf.AccessLogs[i].Path = strings.TrimPrefix(conf.AccessLogs[i].Path, "/n/")
 	}
 	for _, c := range []struct{ path, want string }{
 		{"log/a.log", "two one"},

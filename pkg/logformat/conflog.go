@@ -102,7 +102,7 @@ func confJoin(parts []string) (string, error) {
 			continue
 		}
 		text := b.String()
-		if open != "" && confIsNameByte(part[0]) {
+		if open != "" && isNameByte(part[0]) {
 			b.Reset()
 			b.WriteString(strings.TrimSuffix(text, open))
 			b.WriteString("{" + open + "}")
@@ -141,7 +141,7 @@ func confVariable(s string) (confVar, error) {
 		v.braces, v.size = true, 2
 	}
 	start := v.size
-	for v.size < len(s) && confIsNameByte(s[v.size]) {
+	for v.size < len(s) && isNameByte(s[v.size]) {
 		v.size++
 	}
 	v.name = s[start:v.size]
@@ -155,10 +155,6 @@ func confVariable(s string) (confVar, error) {
 		return v, fmt.Errorf(`invalid parameter %q: no variable's name follows the "$"; Nginx can't log a "$" but from a variable`, lexShort(s))
 	}
 	return v, nil
-}
-
-func confIsNameByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
 }
 
 // accessLog reads `access_log off` and `access_log path [format [parameter …]]`.

@@ -302,7 +302,8 @@ func (r *confReader) open(l *lexer, b *confBlock, st lexStatement) error {
 	if lexIsLuaBlock(name) {
 		return l.skipLua()
 	}
-	inner := &confBlock{scope: b.scope.inner(name), parent: b, label: strings.Join(st.words, " "), depth: b.depth + 1}
+	label := strings.ReplaceAll(strings.Join(st.words, " "), " )", ")")
+	inner := &confBlock{scope: b.scope.inner(name), parent: b, label: label, depth: b.depth + 1}
 	if inner.depth > confMaxDepth {
 		return l.errorf(st.line, "more than %d blocks within one another; remove some", confMaxDepth)
 	}
