@@ -15,17 +15,19 @@ type Encoder struct {
 	format  *logformat.Format
 	columns []logformat.Column
 	escape  logformat.Escape
+	dash    bool // a missing value is "-", otherwise it is empty
 	prefix  []byte
 	steps   []step
 	secrets *redactor                                // nil: every value is kept
 	kits    [logformat.UpstreamHeader + 1]*headerSet // by family, nil where no column holds all headers; filled anew for each line
 
 	// The following belong to the line being encoded.
-	plain     bool                  // the line is ASCII and holds nothing escaped
-	invalid   nameList              // what had to be repaired
-	time      int64                 // its event_time
-	request   logformat.RequestLine // the parts of $request
-	isRequest bool                  // $request is an HTTP request line
+	plain        int32                 // how many bytes of it stand for themselves
+	invalid      nameList              // what had to be repaired
+	time         int64                 // its event_time
+	request      logformat.RequestLine // the parts of $request
+	isRequest    bool                  // $request is an HTTP request line
+	plainRequest bool                  // $request stands for itself
 
 	clocks []timeMemo // the last time that each column held, by index of the column
 
@@ -60,7 +62,7 @@ func NewEncoder(f *logformat.Format, ev *schema.Event, o Options) (*Encoder, err
 		return nil, errors.New("compile an encoder: no format or no schema given")
 	}
 	e := &Encoder{
-		format: f, columns: f.Columns(), escape: f.Escape(), prefix: slices.Clone(o.Prefix),
+		format: f, columns: f.Columns(), escape: f.Escape(), dash: f.Missing([]byte("-")), prefix: slices.Clone(o.Prefix),
 		secrets: newRedactor(o.Secrets), clocks: make([]timeMemo, len(f.Columns())),
 	}
 	for _, field := range ev.Fields() {
@@ -111,7 +113,7 @@ func (e *Encoder) AppendEvent(dst, line []byte, spans []logformat.Span, o *Origi
 		return dst, 0, fmt.Errorf("encode an event: %d values for %d columns of format %q", len(spans), len(e.columns), e.format.Definition().Name)
 	}
 	start := len(dst)
-	e.plain = isPlain(line)
+	e.plain = int32(plainLen(line))
 	e.invalid.reset()
 	dst = append(dst, e.prefix...)
 	for i := range e.steps {
@@ -153,7 +155,7 @@ func (e *Encoder) append(dst []byte, s *step, line []byte, spans []logformat.Spa
 	case schema.InvalidUTF8:
 		return e.invalid.appendTo(dst), nil
 	}
-	return e.appendRequestPart(dst, s, spans[s.column].Of(line)), nil
+	return e.appendRequestPart(dst, s, line, spans[s.column]), nil
 }
 
 // forget gives back the scratch memory that a huge line may have made huge.

@@ -64,16 +64,17 @@ func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans
 	}
 	for i := range plan.named {
 		h := &plan.named[i]
-		v := spans[h.column].Of(line)
-		if e.format.Missing(v) || e.drops(h.policy) || plan.kit != nil && plan.kit.find(h.header) != nil {
+		at := spans[h.column]
+		v := line[at.Start:at.End]
+		if e.missing(v) || e.drops(h.policy) || plan.kit != nil && plan.kit.find(h.header) != nil {
 			continue
 		}
 		dst = b.add(dst)
 		dst = append(dst, h.key...)
-		if h.policy == inClear && e.isPlain(v) {
+		if plain := e.isPlain(v, at); plain && h.policy == inClear {
 			dst = appendBytes(dst, v)
 		} else {
-			dst = e.appendText(dst, e.unescape(v), h.policy, h.name)
+			dst = e.appendText(dst, e.unescape(v, plain), h.policy, h.name)
 		}
 		dst = append(dst, 0)
 	}
@@ -84,10 +85,10 @@ func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans
 func (e *Encoder) readKit(plan *headerPlan, line []byte, at logformat.Span) error {
 	plan.kit.reset()
 	v := at.Of(line)
-	if e.format.Missing(v) {
+	if e.missing(v) {
 		return nil
 	}
-	if err := plan.kit.read(e.unescape(v)); err != nil {
+	if err := plan.kit.read(e.unescape(v, e.isPlain(v, at))); err != nil {
 		return misfit(&e.columns[plan.all], at, err.Error())
 	}
 	return nil
@@ -177,10 +178,15 @@ func (e *Encoder) appendPromoted(dst []byte, s *step, line []byte, spans []logfo
 			return e.appendJoined(dst, s, h)
 		}
 	}
-	if p.named < 0 || e.format.Missing(spans[p.named].Of(line)) {
+	if p.named < 0 {
 		return append(dst, branchNull)
 	}
-	return e.appendOptional(dst, s, spans[p.named].Of(line))
+	at := spans[p.named]
+	v := at.Of(line)
+	if e.missing(v) {
+		return append(dst, branchNull)
+	}
+	return e.appendOptional(dst, s, v, e.isPlain(v, at))
 }
 
 func (e *Encoder) appendJoined(dst []byte, s *step, h *header) []byte {

@@ -8,32 +8,38 @@ import (
 
 const highBits = 0x8080808080808080
 
-// isASCII tells whether no byte of b is above 0x7F.
-func isASCII(b []byte) bool {
-	for len(b) >= 32 {
-		w := binary.LittleEndian.Uint64(b) | binary.LittleEndian.Uint64(b[8:]) |
-			binary.LittleEndian.Uint64(b[16:]) | binary.LittleEndian.Uint64(b[24:])
-		if w&highBits != 0 {
-			return false
-		}
-		b = b[32:]
+// plainLen returns how many bytes of b stand for themselves: up to the first that is escaped or not ASCII. Most lines are plain as
+// a whole, and most others up to their last columns.
+func plainLen(b []byte) int {
+	if i := bytes.IndexByte(b, '\\'); i >= 0 {
+		b = b[:i]
 	}
-	for len(b) >= 8 {
-		if binary.LittleEndian.Uint64(b)&highBits != 0 {
-			return false
-		}
-		b = b[8:]
-	}
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
+	return asciiLen(b)
 }
 
-// isPlain tells whether b is what it stands for: ASCII without anything escaped. Most lines are plain as a whole.
-func isPlain(b []byte) bool { return bytes.IndexByte(b, '\\') < 0 && isASCII(b) }
+// isPlain tells whether b is what it stands for.
+func isPlain(b []byte) bool { return plainLen(b) == len(b) }
+
+// asciiLen returns how many bytes of b come before the first above 0x7F.
+func asciiLen(b []byte) int {
+	i := 0
+	for ; len(b)-i >= 32; i += 32 {
+		w := b[i : i+32]
+		if (binary.LittleEndian.Uint64(w)|binary.LittleEndian.Uint64(w[8:])|
+			binary.LittleEndian.Uint64(w[16:])|binary.LittleEndian.Uint64(w[24:]))&highBits != 0 {
+			break
+		}
+	}
+	for ; len(b)-i >= 8; i += 8 {
+		if binary.LittleEndian.Uint64(b[i:])&highBits != 0 {
+			break
+		}
+	}
+	for i < len(b) && b[i] < utf8.RuneSelf {
+		i++
+	}
+	return i
+}
 
 const replacement = "\uFFFD"
 

@@ -18,7 +18,7 @@ type timeMemo struct {
 func (e *Encoder) eventTime(columns []int, line []byte, spans []logformat.Span, readTime int64) (int64, error) {
 	for _, column := range columns {
 		v := spans[column].Of(line)
-		if e.format.Missing(v) {
+		if e.missing(v) {
 			continue
 		}
 		memo := &e.clocks[column]

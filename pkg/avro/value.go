@@ -10,7 +10,7 @@ import (
 
 // appendValue writes a column as ["null", T] by its kind.
 func (e *Encoder) appendValue(dst []byte, s *step, line []byte, at logformat.Span) ([]byte, error) {
-	v := at.Of(line)
+	v := line[at.Start:at.End]
 	switch s.kind {
 	case logformat.Int, logformat.Long, logformat.Double:
 		if isNull(v) {
@@ -22,15 +22,23 @@ func (e *Encoder) appendValue(dst []byte, s *step, line []byte, at logformat.Spa
 		}
 		return out, nil
 	case logformat.IntList, logformat.LongList, logformat.DoubleList, logformat.TextList:
-		if e.format.Missing(v) {
+		if e.missing(v) {
 			return append(dst, branchNull), nil
 		}
-		return e.appendList(append(dst, branchValue), s, line, at)
+		return e.appendList(append(dst, branchValue), s, v, at)
 	}
-	if e.format.Missing(v) {
+	if e.missing(v) {
 		return append(dst, branchNull), nil
 	}
-	return e.appendOptional(dst, s, v), nil
+	return e.appendOptional(dst, s, v, e.isPlain(v, at)), nil
+}
+
+// missing is Format.Missing, without the way through the format's definition.
+func (e *Encoder) missing(v []byte) bool {
+	if e.dash {
+		return len(v) == 1 && v[0] == '-'
+	}
+	return len(v) == 0
 }
 
 // isNull tells whether a number is not there: Nginx prints "-" for some in every escape mode.
@@ -61,10 +69,11 @@ func notA(kind logformat.Kind) string {
 }
 
 // appendList writes an array of ["null", T]. An item without a value is null.
-func (e *Encoder) appendList(dst []byte, s *step, line []byte, at logformat.Span) ([]byte, error) {
+func (e *Encoder) appendList(dst []byte, s *step, v []byte, at logformat.Span) ([]byte, error) {
+	plain := e.isPlain(v, at)
 	var b blocks
 	dst = b.begin(dst)
-	for item, rest, ok := logformat.NextListItem(at.Of(line)); ok; item, rest, ok = logformat.NextListItem(rest) {
+	for item, rest, ok := logformat.NextListItem(v); ok; item, rest, ok = logformat.NextListItem(rest) {
 		dst = b.add(dst)
 		if isNull(item) {
 			dst = append(dst, branchNull)
@@ -72,7 +81,7 @@ func (e *Encoder) appendList(dst []byte, s *step, line []byte, at logformat.Span
 		}
 		dst = append(dst, branchValue)
 		if s.kind == logformat.TextList {
-			dst = e.appendText(dst, e.unescape(item), s.policy, s.name)
+			dst = e.appendText(dst, e.unescape(item, plain), s.policy, s.name)
 			continue
 		}
 		if dst, ok = appendNumber(dst, s.kind, item); !ok {
@@ -83,53 +92,56 @@ func (e *Encoder) appendList(dst []byte, s *step, line []byte, at logformat.Span
 }
 
 // appendRequestPart writes a part of $request as ["null", "string"]. The part method comes before the others of a line and cuts it.
-func (e *Encoder) appendRequestPart(dst []byte, s *step, v []byte) []byte {
+func (e *Encoder) appendRequestPart(dst []byte, s *step, line []byte, at logformat.Span) []byte {
 	if s.source == schema.Method {
+		v := at.Of(line)
 		e.request, e.isRequest = logformat.SplitRequest(v)
+		e.plainRequest = e.isPlain(v, at)
 	}
-	if !e.isRequest {
-		if s.source != schema.RequestLine || e.format.Missing(v) {
-			return append(dst, branchNull)
-		}
-		return e.appendOptional(dst, s, v)
+	part, ok := e.requestPart(s.source, line, at)
+	if !ok {
+		return append(dst, branchNull)
 	}
-	switch s.source {
-	case schema.Method:
-		return e.appendOptional(dst, s, e.request.Method)
-	case schema.Path:
-		return e.appendOptional(dst, s, e.request.Path)
-	case schema.Query:
-		if e.request.HasQuery {
-			return e.appendOptional(dst, s, e.request.Query)
-		}
-	case schema.Protocol:
-		if len(e.request.Protocol) > 0 {
-			return e.appendOptional(dst, s, e.request.Protocol)
-		}
-	}
-	return append(dst, branchNull)
+	return e.appendOptional(dst, s, part, e.plainRequest)
 }
 
-// appendOptional writes the text of an escaped value as ["null", "string"]: null only if it is a secret that is dropped.
-func (e *Encoder) appendOptional(dst []byte, s *step, v []byte) []byte {
-	if s.policy == inClear && e.isPlain(v) {
-		dst = append(dst, branchValue)
-		return appendBytes(dst, v)
+// requestPart returns a part of $request, still escaped; ok is false if it has none.
+func (e *Encoder) requestPart(source schema.Source, line []byte, at logformat.Span) (part []byte, ok bool) {
+	switch source {
+	case schema.Method:
+		return e.request.Method, e.isRequest
+	case schema.Path:
+		return e.request.Path, e.isRequest
+	case schema.Query:
+		return e.request.Query, e.request.HasQuery
+	case schema.Protocol:
+		return e.request.Protocol, len(e.request.Protocol) > 0
+	}
+	v := at.Of(line)
+	return v, !e.isRequest && !e.missing(v)
+}
+
+// appendOptional writes the text of an escaped value as ["null", "string"]: null only if it is a secret that is dropped. plain says
+// that the value stands for itself.
+func (e *Encoder) appendOptional(dst []byte, s *step, v []byte, plain bool) []byte {
+	if plain && s.policy == inClear {
+		return appendBytes(append(dst, branchValue), v)
 	}
 	if e.drops(s.policy) {
 		return append(dst, branchNull)
 	}
-	return e.appendText(append(dst, branchValue), e.unescape(v), s.policy, s.name)
+	return e.appendText(append(dst, branchValue), e.unescape(v, plain), s.policy, s.name)
 }
 
 // drops tells whether a value of that policy is left out.
 func (e *Encoder) drops(p policy) bool { return p == wholeSecret && e.secrets.mode == SecretDrop }
 
-func (e *Encoder) isPlain(v []byte) bool { return e.plain || isPlain(v) }
+// isPlain tells whether the value v, which lies at a span of the line, stands for itself.
+func (e *Encoder) isPlain(v []byte, at logformat.Span) bool { return at.End <= e.plain || isPlain(v) }
 
 // unescape returns what a value stands for: v itself, or scratch memory that lasts until the next call.
-func (e *Encoder) unescape(v []byte) []byte {
-	if e.plain || e.escape == logformat.EscapeNone || bytes.IndexByte(v, '\\') < 0 {
+func (e *Encoder) unescape(v []byte, plain bool) []byte {
+	if plain || e.escape == logformat.EscapeNone || bytes.IndexByte(v, '\\') < 0 {
 		return v
 	}
 	e.text = logformat.AppendUnescaped(e.text[:0], v, e.escape)
