@@ -81,6 +81,11 @@ func (s confScope) needsBlock(name string) bool {
 	return name == "server" && s == confHTTP
 }
 
+// noBlock tells whether Nginx refuses the directive in scope s with a block.
+func (s confScope) noBlock(name string) bool {
+	return s < confOther && (name == "include" || name == "log_format" || name == "access_log")
+}
+
 // confBlock is a block being read, or the whole of the file where there is no parent.
 type confBlock struct {
 	scope  confScope
@@ -268,14 +273,8 @@ func (r *confReader) statement(l *lexer, b *confBlock, st lexStatement) error {
 		}
 		return nil
 	}
-	switch name {
-	case "include", "log_format", "access_log":
-		if st.end == '{' {
-			if b.scope >= confOther {
-				break // somebody else's words
-			}
-			return l.errorf(st.line, `directive %q is not terminated by ";"; write one, or quote the brace`, name)
-		}
+	if st.end == '{' && b.scope.noBlock(name) {
+		return l.errorf(st.line, `directive %q is not terminated by ";"; write one, or quote the brace`, name)
 	}
 	if st.end == '{' {
 		return r.open(l, b, st)
