@@ -81,11 +81,12 @@ func (s *headerSet) percent(v []byte) (ok bool) {
 
 // endName makes what buf holds from nameAt on a name: in lower case and in UTF-8. ok is false if it is empty.
 func (s *headerSet) endName(nameAt int) (ok bool) {
-	name := s.buf[nameAt:]
+	name, all := s.buf[nameAt:], byte(0)
 	for i, c := range name {
 		name[i] = lower(c)
+		all |= c
 	}
-	if !utf8.Valid(name) {
+	if all >= utf8.RuneSelf && !utf8.Valid(name) {
 		// Not in place: the repaired name is longer. Nginx drops such headers unless it is told not to.
 		s.buf = append(s.buf[:nameAt], appendRepaired(nil, name)...)
 	}

@@ -1,9 +1,6 @@
 package avro
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // maxParameter is how much of a parameter's name is looked at: its end, since that is what the rules look for.
 const maxParameter = 64
@@ -98,8 +95,20 @@ func lower(c byte) byte {
 }
 
 // unhex returns the byte that two hexadecimal digits stand for.
-func unhex(hi, lo byte) (byte, bool) {
-	const digits = "0123456789abcdef"
-	h, l := strings.IndexByte(digits, lower(hi)), strings.IndexByte(digits, lower(lo))
-	return byte(h<<4 | l&15), h >= 0 && l >= 0
+func unhex(hi, lo byte) (b byte, ok bool) {
+	h, okHi := hexDigit(hi)
+	l, okLo := hexDigit(lo)
+	return h<<4 | l, okHi && okLo
+}
+
+func hexDigit(c byte) (d byte, ok bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0', true
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10, true
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10, true
+	}
+	return 0, false
 }
