@@ -19,7 +19,9 @@ import (
 	"ngxtap/pkg/sink/sinktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick")) // see noMetrics
+}
 
 // broker starts a broker in this process.
 func broker(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {

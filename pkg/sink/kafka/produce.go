@@ -63,8 +63,9 @@ type writer struct {
 	touched []*partition // with records in their batch
 	missing []*partition // not in the transaction
 	slab    []sarama.Record
-	headers []sarama.RecordHeader
-	hptrs   []*sarama.RecordHeader
+
+	header  *sink.Header           // the last one seen
+	headers []*sarama.RecordHeader // what it is for sarama
 }
 
 // partition returns partition id of a topic, once for each.
@@ -186,13 +187,19 @@ func (w *writer) reopen() error {
 // send turns the records of a prepared batch into requests and sends them. The batch is not needed afterwards: sarama encodes
 // before it returns.
 func (w *writer) send(b *sink.Batch) error {
+	if err := w.fill(b); err != nil {
+		return err
+	}
+	return w.flush()
+}
+
+// fill puts the records into the batches of their partitions and sends those that get full.
+func (w *writer) fill(b *sink.Batch) error {
 	n := len(b.Records)
 	if cap(w.slab) < n {
 		w.slab = make([]sarama.Record, n)
-		w.headers = make([]sarama.RecordHeader, n)
-		w.hptrs = make([]*sarama.RecordHeader, n)
 	}
-	w.slab, w.headers, w.hptrs = w.slab[:n], w.headers[:n], w.hptrs[:n]
+	w.slab = w.slab[:n]
 	latest := time.Now().Add(maxAhead).UnixMilli()
 	for i := range b.Records {
 		r := &b.Records[i]
@@ -205,9 +212,10 @@ func (w *writer) send(b *sink.Batch) error {
 		rec := &w.slab[i]
 		*rec = sarama.Record{Key: b.KeyOf(r), Value: b.ValueOf(r)}
 		if h := r.Header; h != nil {
-			w.headers[i] = sarama.RecordHeader{Key: []byte(h.Name), Value: h.Value}
-			w.hptrs[i] = &w.headers[i]
-			rec.Headers = w.hptrs[i : i+1 : i+1]
+			if h != w.header { // they change as seldom as schemas do
+				w.header, w.headers = h, []*sarama.RecordHeader{{Key: []byte(h.Name), Value: h.Value}}
+			}
+			rec.Headers = w.headers
 			size += len(h.Name) + len(h.Value)
 		}
 		if len(p.records) > 0 && p.size+size > w.maxBatch {
@@ -217,7 +225,7 @@ func (w *writer) send(b *sink.Batch) error {
 		}
 		w.addRecord(p, rec, ms, size)
 	}
-	return w.flush()
+	return nil
 }
 
 // addRecord puts rec into the batch of p.

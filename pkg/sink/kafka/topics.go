@@ -50,11 +50,11 @@ func (c *cluster) ensureTopic(ctx context.Context, t topicUse) (int32, error) {
 // partition and one replica.
 func (c *cluster) createTopic(t topicUse) error {
 	detail := c.topicDetail(t)
-	err := c.askForTopic(t, detail)
+	err := c.askForTopic(t, detail, false)
 	if errors.Is(err, sarama.ErrInvalidPartitions) || errors.Is(err, sarama.ErrInvalidReplicationFactor) {
 		if detail.NumPartitions == -1 || detail.ReplicationFactor == -1 {
 			detail.NumPartitions, detail.ReplicationFactor = max(detail.NumPartitions, 1), max(detail.ReplicationFactor, 1)
-			err = c.askForTopic(t, detail)
+			err = c.askForTopic(t, detail, false)
 		}
 	}
 	switch {
@@ -70,12 +70,13 @@ func (c *cluster) createTopic(t topicUse) error {
 	return fmt.Errorf("create topic %s (%s): %w", t.name, t.what, err)
 }
 
-func (c *cluster) askForTopic(t topicUse, detail *sarama.TopicDetail) error {
+// askForTopic sends one request for a topic; with dryRun the broker only says what it would answer.
+func (c *cluster) askForTopic(t topicUse, detail *sarama.TopicDetail, dryRun bool) error {
 	controller, err := c.client.Controller()
 	if err != nil {
 		return err
 	}
-	req := sarama.NewCreateTopicsRequest(c.conf.Version, map[string]*sarama.TopicDetail{t.name: detail}, c.cfg.RequestTimeout, false)
+	req := sarama.NewCreateTopicsRequest(c.conf.Version, map[string]*sarama.TopicDetail{t.name: detail}, c.cfg.RequestTimeout, dryRun)
 	resp, err := controller.CreateTopics(req)
 	if err != nil {
 		return err
