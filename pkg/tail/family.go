@@ -1,0 +1,245 @@
+package tail
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// rank is the place that a rotated name gives a file among its siblings: a number (.1 is newer than .2) or a date.
+type rank struct {
+	kind rankKind
+	n    int64
+}
+
+type rankKind uint8
+
+const (
+	noRank  rankKind = iota // not a name that a rotation gives
+	ordinal                 // access.log.1
+	dated                   // access.log-20260131, access.log.2026-01-31_23
+)
+
+// newer says whether r was rotated after o. Both must be of one kind.
+func (r rank) newer(o rank) bool {
+	if r.kind == ordinal {
+		return r.n < o.n
+	}
+	return r.n > o.n
+}
+
+// rotation says whether name is what a rotation makes of base: base, a dot or dash, then a number or a date. With logrotate's
+// "extension" these stand before the extension: access.log becomes access-20260131.log. A .gz may follow.
+func rotation(base, name string) (r rank, gz bool) {
+	name, gz = strings.CutSuffix(name, ".gz")
+	rest, ok := strings.CutPrefix(name, base)
+	if !ok {
+		ext := filepath.Ext(base)
+		stem := strings.TrimSuffix(base, ext)
+		if ext == "" || stem == "" || len(name) < len(base) || !strings.HasPrefix(name, stem) || !strings.HasSuffix(name, ext) {
+			return rank{}, gz
+		}
+		rest = name[len(stem) : len(name)-len(ext)]
+	}
+	if rest == "" && gz {
+		return rank{kind: ordinal}, gz // compressed in place: newer than .1
+	}
+	if len(rest) < 2 || rest[0] != '.' && rest[0] != '-' {
+		return rank{}, gz
+	}
+	return parseRank(rest[1:]), gz
+}
+
+// parseRank reads a number of up to three digits, or a date of any form whose parts go from large to small.
+func parseRank(s string) rank {
+	digits := make([]byte, 0, 18)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= '0' && c <= '9':
+			if len(digits) < cap(digits) {
+				digits = append(digits, c)
+			}
+		case i > 0 && strings.IndexByte("-_.:TZ", c) >= 0:
+		default:
+			return rank{}
+		}
+	}
+	n, err := strconv.ParseInt(string(digits), 10, 64)
+	if err != nil {
+		return rank{}
+	}
+	if len(digits) == len(s) && len(s) <= 3 {
+		return rank{ordinal, n}
+	}
+	return rank{dated, n}
+}
+
+// candidate is a file that may hold a generation of a source.
+type candidate struct {
+	path string
+	st   fileStat
+	gz   bool
+	rank rank
+}
+
+// listing is one reading of a directory.
+type listing struct {
+	names []string // sorted
+	err   error
+}
+
+// list reads a directory once per poll.
+func (t *Tailer) list(dir string) listing {
+	l, ok := t.dirs[dir]
+	if !ok {
+		var f *os.File
+		if f, l.err = os.Open(dir); l.err == nil {
+			l.names, l.err = f.Readdirnames(-1)
+			f.Close()
+		}
+		slices.Sort(l.names)
+		t.dirs[dir] = l
+	}
+	return l
+}
+
+// family finds the files that may be rotated generations of s, and those of its generations that lie elsewhere. s.listed says
+// whether the directory could be read: if not, nothing may be concluded from what is missing.
+func (t *Tailer) family(s *source) {
+	s.files = s.files[:0]
+	dir, base := filepath.Split(s.real)
+	l := t.list(filepath.Clean(dir))
+	s.listed = l.err == nil
+	stem := strings.TrimSuffix(base, filepath.Ext(base))
+	from, _ := slices.BinarySearch(l.names, stem)
+	for _, name := range l.names[from:] {
+		if !strings.HasPrefix(name, stem) {
+			break
+		}
+		if r, gz := rotation(base, name); r.kind != noRank {
+			s.add(candidate{path: dir + name, gz: gz, rank: r})
+		}
+	}
+	for _, g := range s.gens {
+		p := g.file.Path
+		if p != s.real && !slices.ContainsFunc(s.files, func(c candidate) bool { return c.path == p }) {
+			s.add(candidate{path: p, gz: strings.HasSuffix(p, ".gz")})
+		}
+	}
+}
+
+// add takes c if it is a regular file.
+func (s *source) add(c candidate) {
+	st, err := statPath(c.path)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.listed = false // it may be the one we look for
+		}
+		return
+	}
+	if st.regular(c.path) == nil {
+		c.st = st
+		s.files = append(s.files, c)
+	}
+}
+
+// find returns the file with that key, under its live name or the oldest rotated one; nil if there is none.
+func (s *source) find(key fileKey) *candidate {
+	if key == (fileKey{}) {
+		return nil
+	}
+	if s.hasLive && s.live.key == key {
+		return &candidate{path: s.real, st: s.live}
+	}
+	var found *candidate
+	for i := range s.files {
+		c := &s.files[i]
+		if c.st.key == key && (found == nil || c.rank.kind == found.rank.kind && found.rank.newer(c.rank)) {
+			found = c
+		}
+	}
+	return found
+}
+
+// anchor returns the generation that unread ones are newer than: the oldest unfinished one, else the newest known. What is
+// older was read, or never ours.
+func (s *source) anchor() *generation {
+	for _, g := range s.gens {
+		if !g.done {
+			return g
+		}
+	}
+	if len(s.gens) == 0 {
+		return nil
+	}
+	return s.gens[len(s.gens)-1]
+}
+
+// newer says whether c was rotated after a. Names tell, if a bears one of the same kind: no clock is needed. Otherwise the birth
+// of the file tells; and where that is unknown or says nothing (a .gz, a copy that kept its times) the time of its last write.
+func (s *source) newer(c *candidate, a *generation) bool {
+	if at := s.find(a.key); at != nil && at.rank.kind != noRank && at.rank.kind == c.rank.kind {
+		return c.rank.newer(at.rank)
+	}
+	const slack = 1e9 // file systems round
+	if !c.gz && c.st.born != 0 && c.st.born <= c.st.mtime+slack {
+		return c.st.born > a.born
+	}
+	return c.st.mtime > a.mtime
+}
+
+// unread returns the files of s that are generations nobody has read, oldest first. a is the anchor before this poll.
+func (t *Tailer) unread(s *source, a *generation) []candidate {
+	if a == nil || !s.listed || s.hasLive && a.key == s.live.key {
+		return nil // nothing was rotated since the anchor
+	}
+	var found []candidate
+	for i := range s.files {
+		c := &s.files[i]
+		if g, _ := t.owner(c.st.key); g == nil && c.rank.kind != noRank && c.st.size > 0 && s.newer(c, a) {
+			found = append(found, *c)
+		}
+	}
+	return oldestFirst(found)
+}
+
+// oldestFirst sorts a copy of files by their names' ranks, or by the time of the last write.
+func oldestFirst(files []candidate) []candidate {
+	files = slices.Clone(files)
+	slices.SortStableFunc(files, func(a, b candidate) int {
+		if a.rank.kind == b.rank.kind && a.rank != b.rank {
+			if a.rank.newer(b.rank) {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.st.mtime, b.st.mtime)
+	})
+	return files
+}
+
+// tombstone makes a finished generation without an id that stands for everything older than the source: on the first start what
+// is beside it, later what is not newer than all we know. What was rotated afterwards is thus told from what is none of ours.
+func (t *Tailer) tombstone(s *source, firstStart bool) *generation {
+	g := &generation{file: &File{Path: s.path, Base: s.path}, done: true, markAt: -1, born: math.MinInt64}
+	if firstStart {
+		for i := range s.files {
+			g.born = max(g.born, s.files[i].st.born)
+			g.mtime = max(g.mtime, s.files[i].st.mtime)
+		}
+		return g
+	}
+	for _, o := range t.sources {
+		for _, known := range o.gens {
+			g.born = max(g.born, known.born)
+			g.mtime = max(g.mtime, known.mtime)
+		}
+	}
+	return g
+}

@@ -1,0 +1,186 @@
+package tail
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// fileKey is what the kernel knows a file by; the zero value is no file.
+type fileKey struct{ dev, ino uint64 }
+
+// fileStat is what statx says about a file. Times are nanoseconds since the epoch.
+type fileStat struct {
+	key         fileKey
+	mode        uint16
+	nlink       uint32
+	size        int64
+	mtime, born int64 // born is 0 where the file system does not know it
+}
+
+// content is an open generation.
+type content interface {
+	// readAt fills p from off. Less than len(p) means that there is no more now; io.EOF, that there never will be.
+	readAt(p []byte, off int64) (int, error)
+	stat() (fileStat, error)
+	close() error
+}
+
+// statPath looks at the file at path without following a link there.
+func statPath(path string) (fileStat, error) {
+	return statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+func statx(fd int, path string, flags int) (fileStat, error) {
+	var x unix.Statx_t
+	err := retry(func() error {
+		return unix.Statx(fd, path, flags, unix.STATX_BASIC_STATS|unix.STATX_BTIME, &x)
+	})
+	if err != nil {
+		return fileStat{}, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	st := fileStat{
+		key:   fileKey{unix.Mkdev(x.Dev_major, x.Dev_minor), x.Ino},
+		mode:  x.Mode,
+		nlink: x.Nlink,
+		size:  int64(x.Size),
+		mtime: x.Mtime.Sec*1e9 + int64(x.Mtime.Nsec),
+	}
+	if x.Mask&unix.STATX_BTIME != 0 {
+		st.born = x.Btime.Sec*1e9 + int64(x.Btime.Nsec)
+	}
+	return st, nil
+}
+
+// errNotRegular is what a path that is no log file is refused with.
+var errNotRegular = errors.New("is not a regular file")
+
+// regular refuses what could block or is no log.
+func (st *fileStat) regular(path string) error {
+	kind := ""
+	switch st.mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return nil
+	case unix.S_IFLNK:
+		return fmt.Errorf("%s %w but a symbolic link: name its target, or allow links to be followed", path, errNotRegular)
+	case unix.S_IFDIR:
+		kind = "directory"
+	case unix.S_IFIFO:
+		kind = "named pipe"
+	case unix.S_IFSOCK:
+		kind = "socket"
+	default:
+		kind = "device"
+	}
+	return fmt.Errorf("%s %w but a %s: let Nginx write its log to a file", path, errNotRegular, kind)
+}
+
+// plain is a file as Nginx writes it. It bypasses os.File: one pread per block, no poller, no finalizer.
+type plain struct{ fd int }
+
+// openPlain opens a regular file for reading. A link in the last component was resolved by the caller or is refused; nothing
+// it opens can block or become our terminal.
+func openPlain(path string) (*plain, fileStat, error) {
+	// A device may act on being opened, so look before.
+	st, err := statPath(path)
+	if err == nil {
+		err = st.regular(path)
+	}
+	if err != nil {
+		return nil, fileStat{}, err
+	}
+	f := &plain{fd: -1}
+	err = retry(func() (err error) {
+		f.fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, fileStat{}, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	if st, err = f.stat(); err == nil {
+		err = st.regular(path)
+	}
+	if err != nil {
+		f.close()
+		return nil, fileStat{}, err
+	}
+	return f, st, nil
+}
+
+func (f *plain) readAt(p []byte, off int64) (n int, err error) {
+	err = retry(func() (err error) {
+		n, err = unix.Pread(f.fd, p, off)
+		return err
+	})
+	return max(n, 0), err
+}
+
+func (f *plain) stat() (fileStat, error) { return statx(f.fd, "", unix.AT_EMPTY_PATH) }
+
+func (f *plain) close() error { return unix.Close(f.fd) }
+
+// retry repeats a system call that a signal interrupted.
+func retry(call func() error) error {
+	for {
+		if err := call(); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// archive is a generation inside a .gz. Offsets are of the decompressed bytes. Reading goes forward; going back decompresses
+// again from the beginning, which only the checks at opening do.
+type archive struct {
+	f   *os.File
+	st  fileStat
+	z   *gzip.Reader
+	r   *bufio.Reader // its buffer holds the largest block ever asked for
+	pos int64         // of the next byte of r
+}
+
+// openArchive opens a .gz to be read in pieces of up to size bytes.
+func openArchive(path string, size int) (*archive, fileStat, error) {
+	p, st, err := openPlain(path)
+	if err != nil {
+		return nil, fileStat{}, err
+	}
+	a := &archive{f: os.NewFile(uintptr(p.fd), path), st: st}
+	if a.z, err = gzip.NewReader(a.f); err != nil {
+		a.f.Close()
+		return nil, fileStat{}, fmt.Errorf("read the gzip header of %s: %w", path, err)
+	}
+	a.r = bufio.NewReaderSize(a.z, size)
+	return a, st, nil
+}
+
+func (a *archive) readAt(p []byte, off int64) (int, error) {
+	if off < a.pos {
+		if _, err := a.f.Seek(0, io.SeekStart); err != nil {
+			return 0, err
+		}
+		if err := a.z.Reset(a.f); err != nil {
+			return 0, err
+		}
+		a.r.Reset(a.z)
+		a.pos = 0
+	}
+	for a.pos < off {
+		n, err := a.r.Discard(int(min(off-a.pos, 1<<30)))
+		a.pos += int64(n)
+		if err != nil {
+			return 0, err
+		}
+	}
+	b, err := a.r.Peek(len(p))
+	return copy(p, b), err
+}
+
+func (a *archive) stat() (fileStat, error) { return a.st, nil }
+
+func (a *archive) close() error { return a.f.Close() }

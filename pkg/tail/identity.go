@@ -1,0 +1,257 @@
+package tail
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"time"
+)
+
+// errMoved is what a file that was renamed between looking and opening is passed over with. The next poll finds it again.
+var errMoved = errors.New("was renamed meanwhile")
+
+// moving says whether err means that names are changing just now.
+func moving(err error) bool { return errors.Is(err, errMoved) || errors.Is(err, fs.ErrNotExist) }
+
+// refresh finds out what became of the generations of s: new names, growth, and files to open again.
+func (t *Tailer) refresh(s *source) {
+	for _, g := range s.gens {
+		c := s.find(g.key)
+		if c != nil {
+			g.rename(c.path)
+		}
+		switch {
+		case g.src != nil:
+			t.lookAt(g)
+		case !g.done:
+			t.resume(s, g, c)
+		case g.lost == nil && c != nil && !c.gz && (c.st.size != g.size || c.st.mtime != g.mtime):
+			t.recheck(s, g, c)
+		}
+	}
+}
+
+// lookAt notes how large an open generation is.
+func (t *Tailer) lookAt(g *generation) {
+	g.err = nil
+	st, err := g.src.stat()
+	if err != nil {
+		return // the read that follows says so
+	}
+	g.nlink, g.seen, g.mtime = st.nlink, t.tick, st.mtime
+	// A size is believed only with the mark: a loss is counted from it, and the file may be truncated and growing again.
+	if !g.gz && st.size > g.size && g.marked(g.src) {
+		g.size = st.size
+	}
+}
+
+// marked says whether the bytes before the offset are still in src.
+func (g *generation) marked(src content) bool {
+	var b [markMax]byte
+	n, err := src.readAt(b[:g.tailLen], g.offset-int64(g.tailLen))
+	return err == nil && bytes.Equal(b[:n], g.tail[:g.tailLen])
+}
+
+// recheck looks at the file of a finished generation that changed: it has grown, or it is another file by now.
+func (t *Tailer) recheck(s *source, g *generation, c *candidate) {
+	same, err := t.tryAttach(g, c)
+	switch {
+	case moving(err):
+	case err != nil:
+		s.report(t, err)
+	case !same:
+		g.key = fileKey{}
+	case g.size > g.offset:
+		t.log.Info("a finished log file has grown: reading on", "path", c.path, "id", g.file.ID, "offset", g.offset)
+	}
+}
+
+// resume looks for the file of an unfinished generation: where its inode is (c), then wherever its bytes are. If it stays away
+// for the grace it is lost.
+func (t *Tailer) resume(s *source, g *generation, c *candidate) {
+	reason := "the file was deleted, or replaced by another, before it was read"
+	if g.truncated {
+		reason = "the file was truncated before it was read, and no copy of it was found beside it"
+	}
+	if c != nil {
+		same, err := t.tryAttach(g, c)
+		switch {
+		case same || moving(err):
+			return
+		case err == nil:
+			g.key = fileKey{} // truncated or replaced while nobody looked
+		case !c.gz:
+			s.fail(t, g, err)
+			return
+		default: // perhaps it is still being compressed
+			reason = fmt.Sprintf("the archive %s is damaged: %v", c.path, err)
+		}
+	}
+	found, err := t.search(s, g)
+	if found {
+		t.log.Info("found a log file again by its content", "path", g.file.Path, "id", g.file.ID, "offset", g.offset)
+		return
+	}
+	if err != nil || !s.listed {
+		if err != nil && !moving(err) {
+			s.fail(t, g, err)
+		}
+		return // it may be there, but can't be looked at: wait
+	}
+	g.err = nil
+	if g.missing.IsZero() {
+		g.missing = t.tick
+	}
+	if t.tick.Sub(g.missing) >= t.cfg.RotateGrace {
+		t.lose(g, reason)
+	}
+}
+
+// search looks for g by content among the files nobody owns, plain ones first, and opens it there. The error says that a file
+// could not be looked at.
+func (t *Tailer) search(s *source, g *generation) (bool, error) {
+	if g.headLen == 0 {
+		return false, nil
+	}
+	files := slices.Clone(s.files)
+	if s.hasLive && g.offset >= markMax {
+		files = append(files, candidate{path: s.real, st: s.live})
+	}
+	var failed error
+	for _, gz := range []bool{false, true} {
+		for i := range files {
+			c := &files[i]
+			const second = 1e9 // gzip keeps the time in whole ones
+			if c.gz != gz || !gz && c.st.size < g.offset || gz && c.st.mtime < g.mtime-second {
+				continue
+			}
+			if owner, _ := t.owner(c.st.key); owner != nil {
+				continue
+			}
+			same, err := t.tryAttach(g, c)
+			if same {
+				return true, nil
+			}
+			if err != nil && !gz { // a damaged archive may be anything: it is no reason to wait for ever
+				failed = err
+			}
+		}
+	}
+	return false, failed
+}
+
+// open opens the file that c saw.
+func (t *Tailer) open(c *candidate) (content, fileStat, error) {
+	var src content
+	var st fileStat
+	var err error
+	if c.gz {
+		src, st, err = openArchive(c.path, markMax+max(t.cfg.BlockSize, t.cfg.MaxLine+1))
+	} else {
+		src, st, err = openPlain(c.path)
+	}
+	if err != nil {
+		return nil, st, err
+	}
+	if st.key != c.st.key {
+		src.close()
+		return nil, st, fmt.Errorf("open %s: it %w", c.path, errMoved)
+	}
+	return src, st, nil
+}
+
+// tryAttach opens c and makes it the file of g if it holds g's bytes.
+func (t *Tailer) tryAttach(g *generation, c *candidate) (bool, error) {
+	src, _, err := t.open(c)
+	if err != nil {
+		return false, err
+	}
+	same, err := t.holds(g, src)
+	if err == nil && same {
+		err = t.skip(g, src)
+	}
+	if err != nil || !same {
+		src.close()
+		return false, err
+	}
+	t.attach(g, src, c)
+	return true, nil
+}
+
+// attach makes an open file the file of g, to be read from g's offset. g.tail must be that of the offset.
+func (t *Tailer) attach(g *generation, src content, c *candidate) {
+	g.shut()
+	g.src, g.gz, g.key = src, c.gz, c.st.key
+	g.done, g.final, g.truncated = false, false, false
+	g.quiet, g.missing = t.tick, time.Time{}
+	g.rename(c.path)
+	t.lookAt(g)
+}
+
+// holds says whether src has the bytes of g that were read: its head, and the mark before its offset, which it leaves in g.tail.
+func (t *Tailer) holds(g *generation, src content) (bool, error) {
+	n, sum := g.markNow()
+	var b [max(headMax, markMax)]byte
+	same, err := hasAt(src, b[:g.headLen], 0, g.headHash)
+	if same && err == nil {
+		same, err = hasAt(src, b[:n], g.offset-int64(n), sum)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read %s at %d: %w", g.file.Path, g.offset, err)
+	}
+	if same {
+		g.tailLen = copy(g.tail[:], b[:n])
+	}
+	return same, nil
+}
+
+// hasAt reads p at off and says whether that is what sum is of.
+func hasAt(src content, p []byte, off int64, sum [sha256.Size]byte) (bool, error) {
+	if len(p) == 0 {
+		return true, nil
+	}
+	n, err := src.readAt(p, off)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return n == len(p) && sha256.Sum256(p) == sum, nil
+}
+
+// copyOf returns the generation of s whose bytes src begins with; nil if it is a file of its own. Little content proves nothing:
+// two files may begin with the same line, and both are to be read.
+func (t *Tailer) copyOf(s *source, src content, c *candidate) *generation {
+	for _, g := range slices.Backward(s.gens) {
+		if g.offset < markMax {
+			continue
+		}
+		if c.gz || c.st.size >= g.offset {
+			if same, err := t.holds(g, src); same && err == nil {
+				return g
+			}
+		} else if g.src != nil && !g.gz && sameEnd(g.src, src, c.st.size) {
+			return g // being copied just now
+		}
+	}
+	return nil
+}
+
+// sameEnd says whether a and b have the same bytes before size, as far as a mark reaches, and the same head.
+func sameEnd(a, b content, size int64) bool {
+	n := min(size, markMax)
+	for _, off := range []int64{0, size - n} {
+		var p, q [markMax]byte
+		i, err := a.readAt(p[:n], off)
+		j, err2 := b.readAt(q[:n], off)
+		if err != nil || err2 != nil || int64(i) != n || !bytes.Equal(p[:i], q[:j]) {
+			return false
+		}
+	}
+	return true
+}
+
+// present says whether g has a file: open, or where s looks.
+func (s *source) present(g *generation) bool { return g.src != nil || s.find(g.key) != nil }
