@@ -32,12 +32,16 @@ func (d *Decoder) AppendJSON(dst []byte, schemaJSON string, body []byte) ([]byte
 	if err != nil {
 		return dst, err
 	}
-	native, rest, err := s.codec.NativeFromBinary(body)
+	rest, err := skim(s.root, body, 0)
 	if err != nil {
 		return dst, fmt.Errorf("decode Avro: %w", err)
 	}
 	if len(rest) > 0 {
 		return dst, fmt.Errorf("decode Avro: %d bytes follow the datum of %d bytes: is the schema the writer's?", len(rest), len(body)-len(rest))
+	}
+	native, _, err := s.codec.NativeFromBinary(body)
+	if err != nil {
+		return dst, fmt.Errorf("decode Avro: %w", err)
 	}
 	out, err := appendJSON(dst, s.root, native)
 	if err != nil {
@@ -73,6 +77,7 @@ type shape struct {
 	fields   []shapeField
 	branches []*shape
 	items    *shape // of arrays and maps
+	size     int64  // of fixed
 }
 
 type shapeField struct {
@@ -124,6 +129,8 @@ func shapeOfObject(t map[string]any, namespace string, named map[string]*shape) 
 			namespace = s.name[:dot]
 		}
 		named[s.name] = s
+		size, _ := t["size"].(float64)
+		s.size = int64(size)
 		fields, _ := t["fields"].([]any)
 		for _, f := range fields {
 			field, _ := f.(map[string]any)
