@@ -3,6 +3,7 @@ package components
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -17,6 +18,16 @@ const pythonTime = 3 * time.Minute
 // fails if the script does, with what it wrote to standard error.
 func Python(t testing.TB, script string, args ...string) []byte {
 	t.Helper()
+	stdout, stderr, code := TryPython(t, script, args...)
+	if code != 0 {
+		t.Fatalf("%s ended with exit code %d:\n%s", script, code, stderr)
+	}
+	return stdout
+}
+
+// TryPython is Python for a script that may fail: it returns the exit code, and what the script wrote to standard error.
+func TryPython(t testing.TB, script string, args ...string) (stdout []byte, stderr string, code int) {
+	t.Helper()
 	Require(t, PartPython)
 	ctx, cancel := context.WithTimeout(t.Context(), pythonTime)
 	defer cancel()
@@ -24,10 +35,15 @@ func Python(t testing.TB, script string, args ...string) []byte {
 	runtime.LockOSThread() // the death signal is tied to the thread that starts the process
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("run %s: %v\n%s", script, err, stderr.Bytes())
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		t.Fatalf("%s did not end within %v:\n%s", script, pythonTime, errs.String())
+	case err != nil && !errors.As(err, &exit):
+		t.Fatalf("run %s: %v", script, err)
 	}
-	return stdout.Bytes()
+	return out.Bytes(), errs.String(), cmd.ProcessState.ExitCode()
 }
