@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -83,6 +84,9 @@ func (c *cluster) whyOut(err error) error {
 		}
 		_, connErr := b.Connected()
 		b.Close()
+		if errors.Is(connErr, io.EOF) {
+			return fmt.Errorf("connect to broker %s: %w: it hung up at once: does this port want TLS or another login?", addr, connErr)
+		}
 		if connErr != nil {
 			return fmt.Errorf("connect to broker %s: %w", addr, connErr)
 		}
