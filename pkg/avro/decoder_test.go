@@ -104,13 +104,13 @@ func TestQuarantinedLine(t *testing.T) {
 	got, err := d.AppendJSON(nil, schema.QuarantinedLine, AppendQuarantined(nil, []byte("a\xFFb"), &q))
 	want := `{"event_time":"2026-09-01T08:00:00.123456Z","site":"shop","origin":{"host":"web-01","file":"g7","offset":1234,"length":3,"crc32c":-1072001569},` +
 		`"reason":"a text should stand here","column":7,"variable":"request","format":"main","schema_fingerprint":"7275d51a3f395c8f",` +
-		`"raw":"Yf9i","raw_sha256":null,"truncated":false}`
+		`"raw":"Yf9i","line_length":3,"raw_sha256":null,"truncated":false}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}
 	q.Variable, q.Column, q.MaxRaw, q.Reason = "", -1, 2, "\xFF"
 	got, err = d.AppendJSON(nil, schema.QuarantinedLine, AppendQuarantined(nil, []byte("abc"), &q))
-	for _, part := range []string{`"length":3`, `"column":-1,"variable":null`, `"raw":"YWI=","raw_sha256":"ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=","truncated":true`, `"reason":"�"`} {
+	for _, part := range []string{`"length":3`, `"column":-1,"variable":null`, `"raw":"YWI=","line_length":3,"raw_sha256":"ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=","truncated":true`, `"reason":"�"`} {
 		if err != nil || !bytes.Contains(got, []byte(part)) {
 			t.Errorf("got %s, %v; want %s in it", got, err, part)
 		}

@@ -3,6 +3,7 @@ package avro
 import (
 	"crypto/sha256"
 	"hash/crc32"
+	"math"
 	"unicode/utf8"
 )
 
@@ -16,23 +17,34 @@ type Quarantined struct {
 	Format      string // name of the log_format that was tried last
 	Fingerprint uint64 // of the event schema of that format
 	MaxRaw      int    // the most bytes of the line that are kept, 0 for all
+	Whole       *Whole // set where only the line's head is at hand; MaxRaw is then not used
 }
 
-// AppendQuarantined appends the record of a rejected line to dst. line is the whole line without its newline; where it is longer
-// than q.MaxRaw the record holds its head and the SHA-256 of all of it. The bytes of the line go out as they are: whoever has rules
+// Whole is what is known of a line of which only the head was kept.
+type Whole struct {
+	Length int64    // bytes without the newline
+	CRC32C uint32   // of those bytes
+	SHA256 [32]byte // of those bytes
+}
+
+// AppendQuarantined appends the record of a rejected line to dst. line is the whole line without its newline, or its head where
+// q.Whole describes the line; where it is longer than q.MaxRaw the record holds its head and the SHA-256 of all of it. The bytes of the line go out as they are: whoever has rules
 // on secrets applies them before.
 func AppendQuarantined(dst, line []byte, q *Quarantined) []byte {
-	raw := line
-	if q.MaxRaw > 0 && len(raw) > q.MaxRaw {
-		raw = raw[:q.MaxRaw]
+	raw, whole := line, q.Whole
+	if whole == nil {
+		whole = &Whole{Length: int64(len(line)), CRC32C: crc32.Checksum(line, castagnoli)}
+		if q.MaxRaw > 0 && len(raw) > q.MaxRaw {
+			raw, whole.SHA256 = raw[:q.MaxRaw], sha256.Sum256(line)
+		}
 	}
 	dst = appendLong(dst, q.Time)
 	dst = appendValid(dst, q.Origin.Site)
 	dst = appendValid(dst, q.Origin.Host)
 	dst = appendValid(dst, q.Origin.File)
 	dst = appendLong(dst, q.Origin.Offset)
-	dst = appendLong(dst, int64(len(line)))
-	dst = appendLong(dst, int64(int32(crc32.Checksum(line, castagnoli))))
+	dst = appendLong(dst, min(whole.Length, math.MaxInt32)) // origin.length is an int; the field line_length has all of it
+	dst = appendLong(dst, int64(int32(whole.CRC32C)))
 	dst = appendValid(dst, q.Reason)
 	dst = appendLong(dst, int64(q.Column))
 	if q.Variable == "" {
@@ -43,11 +55,11 @@ func AppendQuarantined(dst, line []byte, q *Quarantined) []byte {
 	dst = appendValid(dst, q.Format)
 	dst = appendFingerprint(dst, q.Fingerprint)
 	dst = appendBytes(dst, raw)
-	if len(raw) == len(line) {
+	dst = appendLong(dst, whole.Length)
+	if int64(len(raw)) == whole.Length {
 		return append(dst, branchNull, 0)
 	}
-	sum := sha256.Sum256(line)
-	dst = appendBytes(append(dst, branchValue), sum[:])
+	dst = appendBytes(append(dst, branchValue), whole.SHA256[:])
 	return append(dst, 1)
 }
 
