@@ -222,21 +222,30 @@ func hasAt(src content, p []byte, off int64, sum [sha256.Size]byte) (bool, error
 }
 
 // copyOf returns the generation of s whose bytes src begins with; nil if it is a file of its own. Little content proves nothing:
-// two files may begin with the same line, and both are to be read.
-func (t *Tailer) copyOf(s *source, src content, c *candidate) *generation {
+// two files may begin with the same line, and both are to be read. An error says that src begins like the generation but is damaged
+// before its offset.
+func (t *Tailer) copyOf(s *source, src content, c *candidate) (*generation, error) {
 	for _, g := range slices.Backward(s.gens) {
 		if g.offset < markMax {
 			continue
 		}
-		if c.gz || c.st.size >= g.offset {
-			if same, err := t.holds(g, src); same && err == nil {
-				return g
+		if !c.gz && c.st.size < g.offset {
+			if g.src != nil && !g.gz && sameEnd(g.src, src, c.st.size) {
+				return g, nil // being copied just now
 			}
-		} else if g.src != nil && !g.gz && sameEnd(g.src, src, c.st.size) {
-			return g // being copied just now
+			continue
+		}
+		same, err := t.holds(g, src)
+		if err != nil && c.gz {
+			if same, _ = hasAt(src, make([]byte, g.headLen), 0, g.headHash); same {
+				return g, err
+			}
+		}
+		if same {
+			return g, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // sameEnd says whether a and b have the same bytes before size, as far as a mark reaches, and the same head.

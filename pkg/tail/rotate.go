@@ -36,7 +36,7 @@ func (t *Tailer) takeLive(s *source) {
 	default:
 		s.append(t, g, from)
 	}
-	if g := s.last(); g != nil && g.src != nil && g.err == nil && g.failing.IsZero() {
+	if !slices.ContainsFunc(s.gens, func(g *generation) bool { return g.err != nil || !g.failing.IsZero() }) {
 		s.report(t, nil)
 	}
 }
@@ -80,7 +80,12 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 		return
 	}
 	if err == nil {
-		if old := t.copyOf(s, src, c); old != nil && t.same(s, old, src, c, live) {
+		old, damaged := t.copyOf(s, src, c)
+		if damaged != nil {
+			src.close() // the loss is declared where old is looked for
+			return
+		}
+		if old != nil && t.same(s, old, src, c, live) {
 			return
 		}
 	}

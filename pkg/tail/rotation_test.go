@@ -1,0 +1,143 @@
+// Shows that a rotation as Nginx and logrotate do it loses nothing, and when the old file is let go.
+package tail
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"ngxtap/pkg/testkit"
+)
+
+func TestRotationDrainsOldFile(t *testing.T) {
+	dir := t.TempDir()
+	w := testkit.NewRotatingWriter(t, filepath.Join(dir, "a.log"), 2)
+	r := newRig(t, dir, Config{}, "a.log")
+	w.Write(0, "a1\n")
+	r.drain()
+	w.Rename(".1")
+	w.Write(0, "a2\n") // before USR1 everybody writes to the renamed file
+	r.pollOnce()
+	w.Reopen(0)
+	w.Write(0, "b1\n")
+	w.Write(1, "a3\n") // a slow worker
+	r.pollOnce()
+	w.Write(0, "b2\n")
+	w.Write(1, "a4\n")
+	r.pollOnce()
+	if got, want := r.text[GenerationID([]byte("a1\n"))], "a1\na2\na3\na4\n"; got != want {
+		t.Fatalf("old generation: %q, want %q", got, want)
+	}
+	if got, want := r.text[GenerationID([]byte("b1\n"))], "b1\nb2\n"; got != want {
+		t.Fatalf("new generation: %q, want %q", got, want)
+	}
+	r.wantOpen(2)
+	r.after(2 * DefaultRotateGrace)
+	r.wantOpen(1)
+	w.Write(1, "a5\n") // after the grace, but the name is still there
+	r.pollOnce()
+	w.Reopen(1)
+	w.Write(1, "b3\n")
+	r.pollOnce()
+	if got, want := r.text[GenerationID([]byte("a1\n"))], "a1\na2\na3\na4\na5\n"; got != want {
+		t.Fatalf("old generation: %q, want %q", got, want)
+	}
+	r.wantLost()
+	if got := r.paths[GenerationID([]byte("a1\n"))]; got != w.Path()+".1" {
+		t.Errorf("path of the old generation is %s", got)
+	}
+}
+
+func TestOldFileIsReadBeforeNew(t *testing.T) {
+	dir := t.TempDir()
+	w := testkit.NewRotatingWriter(t, filepath.Join(dir, "a.log"), 1)
+	r := newRig(t, dir, Config{BlockSize: 4096}, "a.log")
+	old := lines("old", 1000, 50)
+	w.Write(0, old)
+	w.Rename(".1")
+	w.ReopenAll()
+	w.Write(0, "new\n")
+	r.pollOnce()
+	r.want(old, "new\n")
+}
+
+func TestManyRotationsBetweenTwoPolls(t *testing.T) {
+	dir := t.TempDir()
+	w := testkit.NewRotatingWriter(t, filepath.Join(dir, "a.log"), 1)
+	write(t, w.Path()+".9", "never ours\n")
+	r := newRig(t, dir, Config{}, "a.log")
+	w.Write(0, "a\n")
+	r.drain()
+	want := []string{"a\n"}
+	for _, s := range []string{"b\n", "c\n", "d\n"} {
+		w.Shift(5)
+		w.ReopenAll()
+		w.Write(0, s)
+		want = append(want, s)
+	}
+	r.pollOnce()
+	r.want(want...)
+	r.after(2 * DefaultRotateGrace)
+	r.want(want...)
+	r.wantOpen(1)
+}
+
+func TestRotationsBeforeTheFileWasEverSeen(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	write(t, path+".1", "from before the first start\n")
+	r := newRig(t, dir, Config{}, "a.log")
+	r.pollOnce()
+	rename(t, path+".1", path+".3")
+	write(t, path+".2", "a\n")
+	write(t, path+".1", "b\n")
+	write(t, path, "c\n")
+	r.pollOnce()
+	r.want("a\n", "b\n", "c\n")
+}
+
+func TestRenamedBack(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	write(t, path, "a1\n")
+	r := newRig(t, dir, Config{}, "a.log")
+	r.drain()
+	rename(t, path, path+".1")
+	r.pollOnce()
+	rename(t, path+".1", path)
+	write(t, path, "a2\n")
+	r.after(time.Minute)
+	r.want("a1\n", "a2\n")
+	r.wantOpen(1)
+}
+
+func TestManyGenerationsStayBounded(t *testing.T) {
+	dir := t.TempDir()
+	w := testkit.NewRotatingWriter(t, filepath.Join(dir, "a.log"), 1)
+	r := newRig(t, dir, Config{}, "a.log")
+	var want string
+	for i := range 40 {
+		s := lines(string(rune('A'+i)), 2, 2000)
+		w.Write(0, s)
+		want += s
+		r.pollOnce()
+		w.Shift(14)
+		_ = os.Remove(w.Path() + ".14")
+		w.ReopenAll()
+		r.after(2 * DefaultRotateGrace)
+	}
+	r.want(want)
+	r.wantOpen(1)
+	if n := len(r.Position().Files); n > keepFinished+1 {
+		t.Errorf("the position has %d files", n)
+	}
+	// None of the files that are still there may look unread to the next start.
+	p := r.stop()
+	w.Shift(20)
+	w.ReopenAll()
+	r.start(p)
+	r.after(2 * DefaultRotateGrace)
+	r.want(want)
+	r.wantLost()
+}
