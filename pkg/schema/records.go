@@ -13,6 +13,7 @@ const QuarantinedLine = `{"type":"record","name":"QuarantinedLine","namespace":"
 	`{"name":"format","type":"string","doc":"Name of the log_format that was tried last."},` +
 	`{"name":"schema_fingerprint","type":"string","doc":"CRC-64-AVRO of the event schema of that format, 16 hexadecimal digits."},` +
 	`{"name":"raw","type":"bytes","doc":"The line without its newline, or its head if it is truncated."},` +
+	`{"name":"line_length","type":"long","doc":"Length of the whole line in bytes, without its newline, also where it exceeds origin.length."},` +
 	`{"name":"raw_sha256","type":["null","bytes"],"doc":"SHA-256 of the whole line where raw is not the whole line.","default":null},` +
 	`{"name":"truncated","type":"boolean","doc":"Whether raw holds only the head of the line.","default":false}]}`
 

@@ -262,3 +262,32 @@ func newClient(raw string, cfg *RegistryConfig, h *http.Client) (*sr.Client, str
 	}
 	return client, base, nil
 }
+
+// Try finds out what Register would do, without registering anything: known says that the registry has the schema under the
+// subject; otherwise err is a *RefusedError if it would refuse it, and nil if it would take it.
+func (r *Registry) Try(ctx context.Context, subject, schemaJSON string) (known bool, err error) {
+	schema := sr.Schema{Schema: schemaJSON}
+	err = r.do(ctx, func(ctx context.Context, c *sr.Client) error {
+		_, err := c.LookupSchema(ctx, subject, schema)
+		return err
+	})
+	var answer *sr.ResponseError
+	if err == nil || !errors.As(err, &answer) || retryable(err) {
+		return err == nil, err
+	}
+	var result sr.CheckCompatibilityResult
+	err = r.do(ctx, func(ctx context.Context, c *sr.Client) error {
+		var err error
+		result, err = c.CheckCompatibility(ctx, subject, -1, schema)
+		return err
+	})
+	switch {
+	case errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound:
+		return false, nil // no version to be compared with yet
+	case err != nil:
+		return false, registerError(subject, err)
+	case !result.Is:
+		return false, &RefusedError{Subject: subject, Status: http.StatusConflict, Message: bounded(strings.Join(result.Messages, "; "))}
+	}
+	return false, nil
+}
