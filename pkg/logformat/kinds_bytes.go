@@ -62,6 +62,11 @@ func textByte(c byte, e Escape) bool {
 // isText says whether values of kind k are free text.
 func isText(k Kind) bool { return k == Text || k == Request || k == Headers || k == TextList }
 
+// hasNoSpace says whether values of kind k are one word or one number.
+func hasNoSpace(k Kind) bool {
+	return k == Token || k == Int || k == Long || k == Double || k == Msec
+}
+
 // fixedLen returns the length of all values of kind k, 0 if they differ.
 func fixedLen(k Kind) int {
 	switch k {

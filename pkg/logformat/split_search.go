@@ -28,8 +28,7 @@ const keptStates = 1 << 12
 // splitOpen cuts the open columns of a run, from pos to end.
 func (f *Format) splitOpen(dst []Span, o *op, line []byte, pos, end int) *Misfit {
 	s := f.searches.Get().(*search)
-	s.f, s.line, s.steps = f, line[:end], 0
-	s.limit = (int(o.open-o.col) + 8) * 4 * (end - pos + 64)
+	s.begin(f, o, line, pos, end)
 	m := s.run(dst, int(o.col), int(o.open), pos)
 	s.f, s.line = nil, nil
 	if cap(s.states) <= keptStates {
@@ -37,6 +36,15 @@ func (f *Format) splitOpen(dst []Span, o *op, line []byte, pos, end int) *Misfit
 	}
 	return m
 }
+
+// begin makes the search ready for one run of one line.
+func (s *search) begin(f *Format, o *op, line []byte, pos, end int) {
+	s.f, s.line, s.steps = f, line[:end], 0
+	s.limit = (int(o.open-o.col) + 8) * 4 * (end - pos + 64)
+}
+
+// exhausted says that the line costs more than a line may.
+func (s *search) exhausted() bool { return s.steps > s.limit || len(s.states) > maxStates }
 
 // run finds the way to read columns first to last from pos to the end of s.line, and fills their spans.
 func (s *search) run(dst []Span, first, last, pos int) *Misfit {
@@ -50,7 +58,7 @@ func (s *search) run(dst []Span, first, last, pos int) *Misfit {
 			s.stepTyped(i, i == last)
 		}
 		switch {
-		case s.steps > s.limit || len(s.states) > maxStates:
+		case s.exhausted():
 			return &Misfit{Offset: pos, Variable: s.f.columns[first].Name, Reason: "there are too many ways to read the line from here on; " +
 				"put double quotes around the variable in the format"}
 		case len(s.states) == next:
@@ -60,7 +68,7 @@ func (s *search) run(dst []Span, first, last, pos int) *Misfit {
 	}
 	end := &s.states[s.level]
 	if end.ways > 1 {
-		return s.ambiguous(last)
+		return s.ambiguous(first, last)
 	}
 	s.fill(dst, last, end)
 	return nil
@@ -77,16 +85,17 @@ func (s *search) fill(dst []Span, last int, end *state) {
 	}
 }
 
-// ambiguous names the last column that can end in more than one place.
-func (s *search) ambiguous(last int) *Misfit {
+// ambiguous names a column that can end in more than one place. A word, a number or a time is only moved about by the text or
+// list before it, which is the one to put in quotes.
+func (s *search) ambiguous(first, last int) *Misfit {
 	i := last
 	st := &s.states[s.states[s.level].from]
-	for st.ways > 1 {
+	for ; st.ways > 1; i-- {
 		st = &s.states[st.from]
-		i--
 	}
-	if st.from >= 0 {
-		i--
+	// There is one way to here, and more than one place where the column before can end.
+	i--
+	for st = &s.states[st.from]; i > first && hasNoSpace(s.f.columns[i].Kind); i-- {
 		st = &s.states[st.from]
 	}
 	return &Misfit{Offset: int(st.pos), Variable: s.f.columns[i].Name,
@@ -114,7 +123,7 @@ func (s *search) stepText(i int, last bool) {
 			continue
 		}
 		s.endText(p, literal, last, from, ways)
-		if p == len(s.line) || s.steps > s.limit {
+		if p == len(s.line) || s.exhausted() {
 			return
 		}
 		n := s.lengthAt(p, set)
@@ -156,9 +165,9 @@ func (s *search) lengthAt(p int, set *byteSet) int {
 func (s *search) stepTyped(i int, last bool) {
 	kind, literal, set := s.f.columns[i].Kind, s.f.literals[i+1], s.f.sets[i]
 	starts := len(s.states)
-	for from := s.level; from < starts && s.steps <= s.limit; from++ {
+	for from := s.level; from < starts && !s.exhausted(); from++ {
 		start := int(s.states[from].pos)
-		for end := start; end <= len(s.line) && s.steps <= s.limit; end++ {
+		for end := start; end <= len(s.line) && !s.exhausted(); end++ {
 			s.steps++
 			if last && end == len(s.line) {
 				s.tryTyped(kind, start, end, end, from, starts)

@@ -92,11 +92,11 @@ var geoipVariables = []Variable{
 }
 
 var v2Variables = []Variable{
-	{Name: "http2", Kind: Token, Doc: "h2 for HTTP/2 over TLS, h2c for HTTP/2 in clear text, otherwise empty."},
+	{Name: "http2", Kind: Token, Doc: "The word h2 for HTTP/2 over TLS, h2c for HTTP/2 in clear text, otherwise empty."},
 }
 
 var v3Variables = []Variable{
-	{Name: "http3", Kind: Token, Doc: "h3 for HTTP/3, hq for its interoperability test protocol, otherwise empty."},
+	{Name: "http3", Kind: Token, Doc: "The word h3 for HTTP/3, hq for its interoperability test protocol, otherwise empty."},
 }
 
 var spdyVariables = []Variable{
