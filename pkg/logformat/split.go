@@ -33,7 +33,7 @@ func (f *Format) split(dst []Span, line []byte) *Misfit {
 	}
 	pos := len(f.literals[0])
 	plain := f.mayScan && isPlain(line, f.def.Escape)
-	slash := nextSlash(line, 0)
+	slash := nextSlash(line, pos)
 	for i := range f.ops {
 		o := &f.ops[i]
 		var end int

@@ -14,9 +14,10 @@ type search struct {
 	f      *Format
 	line   []byte // up to the end of the run
 	states []state
-	level  int // index of the first state of the current column
-	steps  int // bytes looked at and states made, so far
-	limit  int // bound of steps
+	room   [128]state // where states starts out, enough for most lines
+	level  int        // index of the first state of the current column
+	steps  int        // bytes looked at and states made, so far
+	limit  int        // bound of steps
 }
 
 // maxStates bounds the memory of a search. Only hostile lines have that many separators.
@@ -48,6 +49,9 @@ func (s *search) exhausted() bool { return s.steps > s.limit || len(s.states) > 
 
 // run finds the way to read columns first to last from pos to the end of s.line, and fills their spans.
 func (s *search) run(dst []Span, first, last, pos int) *Misfit {
+	if s.states == nil {
+		s.states = s.room[:]
+	}
 	s.states = append(s.states[:0], state{pos: int32(pos), from: -1, ways: 1})
 	s.level = 0
 	for i := first; i <= last; i++ {
