@@ -88,7 +88,9 @@ func (s *site) expectOnce(t *testing.T) {
 
 func TestEveryLineOnceWhateverTheBrokerDoes(t *testing.T) {
 	fail := func(key kmsg.Key, err *kerr.Error, count int) func(*testing.T, *kfake.Cluster) {
-		return func(_ *testing.T, c *kfake.Cluster) { c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: err, Count: count}) }
+		return func(_ *testing.T, c *kfake.Cluster) {
+			c.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: err, Count: count})
+		}
 	}
 	tests := []struct {
 		name   string

@@ -27,7 +27,8 @@ func End() From { return From{at: sarama.OffsetNewest} }
 // Offset starts at this offset in every partition, or at the oldest record if that is later.
 func Offset(n int64) From { return From{exact: true, offset: n} }
 
-// Timestamp starts at the first record whose time is t or later, or at the end.
+// Timestamp starts where the broker says that t begins: no record of that time or later is before. Older ones may come after,
+// where times in the topic are not in order, and the marks that end transactions count with the time at which they were made.
 func Timestamp(t time.Time) From { return From{at: t.UnixMilli()} }
 
 // ReaderOptions says what a Reader reads.
