@@ -136,24 +136,37 @@ func (b *broker) checkSpace() error {
 }
 
 // beforeCreateTopics bounds the topics that are not compacted and don't say how large they may get. A broker-wide bound would also
-// hold for compacted topics, and cut off keys that seldom change.
+// hold for compacted topics, and cut off keys that seldom change. retention.ms is there to be seen: kfake describes a topic without
+// it by Kafka's default, not by what it does.
 func beforeCreateTopics(r kmsg.Request) (kmsg.Response, error, bool) {
 	req := r.(*kmsg.CreateTopicsRequest)
 	for i := range req.Topics {
 		t := &req.Topics[i]
-		bounded := false
-		for _, c := range t.Configs {
-			if c.Name == "retention.bytes" || c.Name == "cleanup.policy" && c.Value != nil && strings.Contains(*c.Value, "compact") {
-				bounded = true
-			}
+		if !strings.Contains(topicConfig(t, "cleanup.policy"), "compact") {
+			setDefault(t, "retention.bytes", retentionBytes)
 		}
-		if !bounded {
-			c := kmsg.NewCreateTopicsRequestTopicConfig()
-			c.Name, c.Value = "retention.bytes", kmsg.StringPtr(strconv.Itoa(retentionBytes))
-			t.Configs = append(t.Configs, c)
-		}
+		setDefault(t, "retention.ms", -1)
 	}
 	return nil, nil, false
+}
+
+// topicConfig returns the value that the request gives to a setting, "" if it gives none.
+func topicConfig(t *kmsg.CreateTopicsRequestTopic, name string) string {
+	for _, c := range t.Configs {
+		if c.Name == name && c.Value != nil {
+			return *c.Value
+		}
+	}
+	return ""
+}
+
+func setDefault(t *kmsg.CreateTopicsRequestTopic, name string, value int) {
+	if topicConfig(t, name) != "" {
+		return
+	}
+	c := kmsg.NewCreateTopicsRequestTopicConfig()
+	c.Name, c.Value = name, kmsg.StringPtr(strconv.Itoa(value))
+	t.Configs = append(t.Configs, c)
 }
 
 // clusterLog passes kfake's log on.

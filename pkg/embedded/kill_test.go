@@ -96,10 +96,13 @@ func TestKillTorture(t *testing.T) {
 			createTopic(t, c.Broker, "state", "cleanup.policy", "compact")
 			n, acked := 0, 0
 			for range rounds {
-				timer := time.AfterFunc(time.Duration(5+rand.IntN(150))*time.Millisecond, func() { c.cmd.Process.Kill() })
-				acked = max(acked, commitUntilKilled(t, c.Broker, p.opts, n))
-				timer.Stop()
+				cl := producer(t, c.Broker, p.opts)
+				result := make(chan int)
+				go func() { result <- commitUntilClosed(cl, n) }()
+				<-time.After(time.Duration(rand.IntN(300)) * time.Millisecond) // the moment to kill is what we try out
 				c.kill()
+				cl.Close() // frees what waits for the dead broker
+				acked = max(acked, <-result)
 				c = startChild(t, dir)
 				n = checkPair(t, c.Broker)
 				if n < acked {
@@ -114,13 +117,9 @@ func TestKillTorture(t *testing.T) {
 	}
 }
 
-// commitUntilKilled commits the numbers after n until the broker is gone and returns the last one that was acknowledged.
-func commitUntilKilled(t *testing.T, broker string, opts []kgo.Opt, n int) (acked int) {
-	cl := producer(t, broker, append(slices.Clone(opts), kgo.RetryTimeout(200*time.Millisecond), kgo.RecordRetries(1), kgo.ProducerLinger(0)))
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(testContext(t), 3*time.Second)
-	defer cancel()
-	for {
+// commitUntilClosed commits the numbers after n until the broker or the client is gone and returns the last one acknowledged.
+func commitUntilClosed(cl *kgo.Client, n int) (acked int) {
+	for ctx := context.Background(); ; {
 		n++
 		if cl.BeginTransaction() != nil {
 			return acked
