@@ -88,6 +88,9 @@ type candidate struct {
 	rank rank
 }
 
+// second is the resolution of the times in archives, in nanoseconds.
+const second = 1e9
+
 // listing is one reading of a directory.
 type listing struct {
 	names []string // sorted
@@ -187,9 +190,11 @@ func (s *source) newer(c *candidate, a *generation) bool {
 	if at := s.find(a.key); at != nil && at.rank.kind != noRank && at.rank.kind == c.rank.kind {
 		return c.rank.newer(at.rank)
 	}
-	const slack = 1e9 // file systems round
-	if !c.gz && c.st.born != 0 && c.st.born <= c.st.mtime+slack {
-		return c.st.born > a.born
+	switch {
+	case c.gz:
+		return c.st.mtime+second > a.mtime
+	case c.st.born != 0 && c.st.born <= c.st.mtime+second:
+		return c.st.born >= a.born // the clock of births ticks every few milliseconds
 	}
 	return c.st.mtime > a.mtime
 }
@@ -231,8 +236,9 @@ func (t *Tailer) tombstone(s *source, firstStart bool) *generation {
 	if firstStart {
 		for i := range s.files {
 			g.born = max(g.born, s.files[i].st.born)
-			g.mtime = max(g.mtime, s.files[i].st.mtime)
+			g.mtime = max(g.mtime, s.files[i].st.mtime+second)
 		}
+		g.born++
 		return g
 	}
 	for _, o := range t.sources {

@@ -125,7 +125,6 @@ func (t *Tailer) search(s *source, g *generation) (bool, error) {
 	for _, gz := range []bool{false, true} {
 		for i := range files {
 			c := &files[i]
-			const second = 1e9 // gzip keeps the time in whole ones
 			if c.gz != gz || !gz && c.st.size < g.offset || gz && c.st.mtime < g.mtime-second {
 				continue
 			}

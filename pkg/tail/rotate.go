@@ -142,7 +142,7 @@ func newGeneration(base string, c *candidate, prev *generation) *generation {
 		g.size = 0
 	}
 	if prev != nil && g.born <= prev.born {
-		g.born = max(g.mtime, prev.born)
+		g.born = max(g.mtime, prev.born+1)
 	}
 	return g
 }
