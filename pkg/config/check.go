@@ -19,8 +19,11 @@ var (
 	fieldOK = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// maxMaxLine is the longest line that still makes an event within Kafka's default message size.
-const maxMaxLine = 1 << 20
+// The bounds of max_line: less would refuse ordinary lines, more could not become an event within Kafka's default message size.
+const (
+	minMaxLine = 4 << 10
+	maxMaxLine = 1 << 20
+)
 
 // checker gathers findings of one file.
 type checker struct {
@@ -232,8 +235,8 @@ func (a *AccessLog) check(k *checker, base string) {
 		k.oneOf("access_log.escape", a.Escape, "default", "json", "none")
 	}
 	k.oneOf("access_log.start_at", a.StartAt, "beginning", "end")
-	if a.MaxLine < 256 || a.MaxLine > maxMaxLine {
-		k.fail("access_log.max_line", "%v is not between 256B and %v", a.MaxLine, Size(maxMaxLine))
+	if a.MaxLine < minMaxLine || a.MaxLine > maxMaxLine {
+		k.fail("access_log.max_line", "%v is not between %v and %v", a.MaxLine, Size(minMaxLine), Size(maxMaxLine))
 	}
 	k.between("access_log.rotate_grace", a.RotateGrace, 100*time.Millisecond, time.Hour)
 }

@@ -23,19 +23,11 @@ const EnvPrefix = "NGXTAP"
 // Load reads file and the sites.d/*.yaml beside it. All that is wrong is reported in one error, a line for each finding, each with
 // file and line.
 func Load(file string) (*Config, error) {
-	c := &Config{Daemon: daemonDefaults()}
-	file, err := filepath.Abs(file)
-	if err != nil {
-		return nil, fmt.Errorf("find the configuration: %w", err)
+	c, errs := loadDaemon(file)
+	if c == nil {
+		return nil, errors.Join(errs...)
 	}
-	pos, err := read(file, &c.Daemon, true)
-	if err != nil {
-		return nil, err
-	}
-	c.Files = append(c.Files, file)
-	base := filepath.Dir(file)
-	errs := c.finishDaemon(file, base, pos)
-
+	base := filepath.Dir(c.Files[0])
 	siteFiles, err := filepath.Glob(filepath.Join(base, "sites.d", "*.yaml"))
 	if err != nil {
 		return nil, fmt.Errorf("list the sites: %w", err)
@@ -62,6 +54,30 @@ func Load(file string) (*Config, error) {
 	}
 	sort.Slice(c.Sites, func(i, j int) bool { return c.Sites[i].Site < c.Sites[j].Site })
 	return c, nil
+}
+
+// LoadDaemon reads the daemon's own file only, for commands that need no site.
+func LoadDaemon(file string) (*Config, error) {
+	c, errs := loadDaemon(file)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// loadDaemon returns nil if the file can't be read at all.
+func loadDaemon(file string) (*Config, []error) {
+	c := &Config{Daemon: daemonDefaults()}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, []error{fmt.Errorf("find the configuration: %w", err)}
+	}
+	pos, err := read(file, &c.Daemon, true)
+	if err != nil {
+		return nil, []error{err}
+	}
+	c.Files = append(c.Files, file)
+	return c, c.finishDaemon(file, filepath.Dir(file), pos)
 }
 
 // SiteDefaults returns a site with every default filled in, for commands that work without a configuration file.

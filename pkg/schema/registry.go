@@ -135,7 +135,7 @@ func (r *Registry) Register(ctx context.Context, subject, schemaJSON string) (in
 	id, err := r.lookupOrCreate(ctx, subject, schemaJSON)
 	switch {
 	case err == nil:
-		r.confirm(key, id, schemaJSON)
+		r.confirm(key, id)
 		return id, nil
 	case errors.Is(err, ErrUnavailable) && inCache && !errors.Is(ctx.Err(), context.Canceled):
 		r.mu.Lock()
@@ -155,7 +155,7 @@ func (r *Registry) Unverified() int {
 }
 
 // confirm keeps an id that the registry itself gave.
-func (r *Registry) confirm(key schemaKey, id int32, schemaJSON string) {
+func (r *Registry) confirm(key schemaKey, id int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if old, ok := r.cache.get(key); ok && old != id {

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"ngxtap/pkg/config"
+	"ngxtap/pkg/sink"
+)
+
+// Exit codes, as systemd and scripts know them.
+const (
+	exitOK       = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitRejected = 3  // finished, but some lines were rejected
+	exitConfig   = 78 // EX_CONFIG: a restart can't cure it
+)
+
+// exitError carries an exit code with an error; err may be nil where all has been said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func configError(err error) error { return &exitError{exitConfig, err} }
+
+// stdio is where a command reads and writes.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// app is what all commands share.
+type app struct {
+	stdio
+	outMu      sync.Mutex // guards out where several goroutines print
+	configFile string
+	embedded   bool
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, args []string, io stdio) int {
+	a := &app{stdio: io}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(io.in)
+	root.SetOut(io.out)
+	root.SetErr(io.err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitUsage // what cobra itself complains about
+	var ee *exitError
+	switch {
+	case errors.As(err, &ee):
+		code, err = ee.code, ee.err
+	case errors.Is(err, sink.ErrNotOwner), errors.Is(err, sink.ErrConfig):
+		code = exitConfig
+	}
+	if err != nil {
+		fmt.Fprintf(io.err, "ngxtap: %v\n", err)
+		if code == exitUsage {
+			fmt.Fprintln(io.err, "Try: ngxtap --help")
+		}
+	}
+	return code
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ngxtap",
+		Short: "Ship Nginx access logs to Kafka as typed Avro events, exactly once",
+		Long: `ngxtap tails Nginx access logs, parses them by the log_format in nginx.conf itself, turns each line into a typed Avro event and
+produces it to Kafka. Events and file position commit in one Kafka transaction, so every line arrives exactly once.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", config.DefaultFile, "the daemon's configuration; sites.d/*.yaml beside it are its sites")
+	root.PersistentFlags().BoolVar(&a.embedded, "embedded", false, "use a broker and a registry in this process, with data under state_dir; joins one that runs already")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.versionCmd())
+	return root
+}
+
+// failed marks an error as a failure of the work, not of the command line.
+func failed(err error) error {
+	var ee *exitError
+	if err == nil || errors.As(err, &ee) || errors.Is(err, sink.ErrNotOwner) || errors.Is(err, sink.ErrConfig) {
+		return err
+	}
+	return &exitError{exitFailed, err}
+}
+
+// logger writes text for a person at a terminal and JSON otherwise. slog quotes control characters, so log data can't forge lines.
+func (a *app) logger() *slog.Logger {
+	if isTerminal(a.err) {
+		return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{ReplaceAttr: shortTime}))
+	}
+	return slog.New(slog.NewJSONHandler(a.err, nil))
+}
+
+func shortTime(groups []string, at slog.Attr) slog.Attr {
+	if len(groups) == 0 && at.Key == slog.TimeKey {
+		return slog.String(slog.TimeKey, at.Value.Time().Format("15:04:05.000"))
+	}
+	return at
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

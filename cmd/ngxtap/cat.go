@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ngxtap/pkg/avro"
+	"ngxtap/pkg/config"
+	"ngxtap/pkg/schema"
+	"ngxtap/pkg/sink/kafka"
+)
+
+func (a *app) catCmd() *cobra.Command {
+	var follow bool
+	var n int
+	var from string
+	cmd := &cobra.Command{
+		Use:   "cat TOPIC",
+		Short: "Print the events of a topic as JSON lines",
+		Long: `Read a topic as a read_committed consumer and print every event as one JSON object, whatever its framing: Confluent (schema by id from the
+registry) or single-object (schema by fingerprint from the schemas topic). Ends at what was the end when it started, unless -f.`,
+		Example: `  ngxtap cat nginx.shop.access -n 5
+  ngxtap cat nginx.shop.access -f --from end
+  ngxtap cat nginx.shop.access.quarantine --from 2026-01-31T08:00:00Z`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			start, err := parseFrom(from)
+			if err != nil {
+				return err
+			}
+			return failed(a.cat(c.Context(), args[0], start, n, follow))
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what arrives later")
+	cmd.Flags().IntVarP(&n, "lines", "n", 0, "stop after this many events; 0: no limit")
+	cmd.Flags().StringVar(&from, "from", "beginning", "beginning, end, an offset, or a time such as 2026-01-31T08:00:00Z")
+	return cmd
+}
+
+func parseFrom(s string) (kafka.From, error) {
+	switch s {
+	case "beginning":
+		return kafka.Beginning(), nil
+	case "end":
+		return kafka.End(), nil
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n >= 0 {
+		return kafka.Offset(n), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return kafka.From{}, fmt.Errorf("--from %q: want beginning, end, an offset, or a time such as 2026-01-31T08:00:00Z", s)
+	}
+	return kafka.Timestamp(t), nil
+}
+
+func (a *app) cat(ctx context.Context, topic string, from kafka.From, n int, follow bool) (err error) {
+	log := a.logger()
+	cfg, err := config.LoadDaemon(a.configFile)
+	if err != nil {
+		return configError(err)
+	}
+	d, err := a.newDaemon(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	kc, err := kafkaConfig(cfg, nil, log)
+	if err != nil {
+		return configError(err)
+	}
+	r, err := kafka.NewReader(ctx, kc, topic, kafka.ReaderOptions{From: from, Follow: follow})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	dec := newMessageDecoder(d, kc)
+	var out []byte
+	for printed := 0; n == 0 || printed < n; printed++ {
+		m, err := r.Next(ctx)
+		switch {
+		case err == io.EOF || ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("read %s: %w", topic, err)
+		}
+		out, err = dec.appendJSON(ctx, out[:0], m.Value)
+		if err != nil {
+			return fmt.Errorf("%s, partition %d, offset %d: %w", topic, m.Partition, m.Offset, err)
+		}
+		if _, err := a.out.Write(append(out, '\n')); err != nil {
+			return nil // the reader of our output went away: head, less
+		}
+	}
+	return nil
+}
+
+// messageDecoder decodes Kafka values of every framing.
+type messageDecoder struct {
+	d       *daemon
+	kc      kafka.Config
+	avro    *avro.Decoder
+	schemas map[uint64]string // from the schemas topic, by fingerprint
+}
+
+func newMessageDecoder(d *daemon, kc kafka.Config) *messageDecoder {
+	return &messageDecoder{d: d, kc: kc, avro: &avro.Decoder{}}
+}
+
+func (m *messageDecoder) appendJSON(ctx context.Context, dst, value []byte) ([]byte, error) {
+	kind, id, fp, body, err := schema.Unframe(value)
+	if err != nil {
+		return dst, fmt.Errorf("%w; ngxtap cat reads topics that ngxtap writes", err)
+	}
+	var text string
+	switch kind {
+	case schema.Confluent:
+		if m.d.registry == nil {
+			return dst, fmt.Errorf("the event has schema id %d of a registry, but none is configured: set registry.url", id)
+		}
+		text, err = m.d.registry.Schema(ctx, id)
+	case schema.SingleObject:
+		text, err = m.byFingerprint(ctx, fp)
+	}
+	if err != nil {
+		return dst, err
+	}
+	return m.avro.AppendJSON(dst, text, body)
+}
+
+// byFingerprint looks a schema up in the schemas topic, which is read again when a fingerprint is new.
+func (m *messageDecoder) byFingerprint(ctx context.Context, fp uint64) (string, error) {
+	if s, ok := m.schemas[fp]; ok {
+		return s, nil
+	}
+	all, err := kafka.FetchCompacted(ctx, m.kc, m.d.cfg.Kafka.SchemasTopic)
+	if err != nil {
+		return "", fmt.Errorf("look for schema %016x: %w", fp, err)
+	}
+	m.schemas = make(map[uint64]string, len(all))
+	for _, value := range all {
+		text := string(value)
+		if got, err := schema.Fingerprint(text); err == nil {
+			m.schemas[got] = text
+		}
+	}
+	s, ok := m.schemas[fp]
+	if !ok {
+		return "", fmt.Errorf("no schema with fingerprint %016x in topic %s", fp, m.d.cfg.Kafka.SchemasTopic)
+	}
+	return s, nil
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"ngxtap/pkg/config"
+	"ngxtap/pkg/embedded"
+	"ngxtap/pkg/pipeline"
+	"ngxtap/pkg/schema"
+	"ngxtap/pkg/sink"
+	"ngxtap/pkg/sink/kafka"
+	"ngxtap/pkg/tail"
+)
+
+// daemon is everything one process of `ngxtap run` holds, or of another command that talks to Kafka.
+type daemon struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	servers  *embedded.Servers // nil without --embedded
+	registry *schema.Registry  // nil without a registry
+	lock     *os.File
+	takeover bool
+}
+
+// load reads the configuration and logs its warnings.
+func (a *app) load(log *slog.Logger) (*config.Config, error) {
+	cfg, err := config.Load(a.configFile)
+	if err != nil {
+		return nil, configError(err)
+	}
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	return cfg, nil
+}
+
+// newDaemon reaches for what all sites share: the embedded servers, if asked for, and the registry.
+func (a *app) newDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) (*daemon, error) {
+	d := &daemon{cfg: cfg, log: log}
+	if a.embedded {
+		if err := d.embed(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if len(cfg.Registry.URLs) > 0 {
+		r, err := newRegistry(&cfg.Registry, cfg.StateDir, log)
+		if err != nil {
+			return nil, errors.Join(configError(err), d.close())
+		}
+		d.registry = r
+	}
+	return d, nil
+}
+
+func (d *daemon) embed(ctx context.Context) error {
+	s, err := embedded.Start(ctx, embedded.Config{Dir: filepath.Join(d.cfg.StateDir, "embedded"), Logger: d.log})
+	if err != nil {
+		return fmt.Errorf("start the embedded servers: %w", err)
+	}
+	d.servers = s
+	d.cfg.Kafka.Brokers = s.Brokers()
+	d.cfg.Kafka.TLS, d.cfg.Kafka.SASL = config.TLS{}, config.SASL{}
+	d.cfg.Registry = config.Registry{URLs: []string{s.RegistryURL()}, Framing: "confluent", Subject: d.cfg.Registry.Subject}
+	return nil
+}
+
+func (d *daemon) close() error {
+	var errs []error
+	if d.registry != nil {
+		d.registry.Close()
+	}
+	if d.servers != nil {
+		errs = append(errs, d.servers.Close())
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// own takes the lock of the state folder: two daemons with one state would be two owners of the same sites.
+func (d *daemon) own() error {
+	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
+		return configError(fmt.Errorf("state_dir: %w; make it writable for this user, or set state_dir", err))
+	}
+	f, err := os.OpenFile(filepath.Join(d.cfg.StateDir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return configError(fmt.Errorf("state_dir: %w; make it writable for this user, or set state_dir", err))
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return configError(fmt.Errorf("another ngxtap runs already with state_dir %s; stop it first", d.cfg.StateDir))
+	}
+	d.lock = f
+	return nil
+}
+
+// sites builds every site. Their formats are read from nginx.conf here, once; what is wrong with any of them is reported together.
+func (d *daemon) sites(once bool) ([]*pipeline.Site, error) {
+	key, err := hostKey(d.cfg.StateDir)
+	if err != nil {
+		return nil, configError(err)
+	}
+	var sites []*pipeline.Site
+	var errs []error
+	for i := range d.cfg.Sites {
+		s, err := d.site(&d.cfg.Sites[i], key, once)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		sites = append(sites, s)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return sites, nil
+}
+
+func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, error) {
+	log := d.log.With("site", s.Site)
+	formats, conf, err := formatsOf(s)
+	if err != nil {
+		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
+	}
+	if conf != nil {
+		for _, w := range conf.Warnings {
+			log.Warn(w)
+		}
+	}
+	secrets, err := newSecrets(s, key)
+	if err != nil {
+		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
+	}
+	owner := kafka.NewOwner()
+	site, err := pipeline.New(pipeline.Config{
+		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
+		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
+		Frame: func(ctx context.Context) ([]byte, error) { return d.frame(ctx, s, formats, secrets, log) },
+		Open:  func() (sink.Sink, error) { return d.sink(s, owner, log) },
+	})
+	if err != nil {
+		return nil, configError(fmt.Errorf("%s:%d: %w", s.File, s.Line, err))
+	}
+	return site, nil
+}
+
+// frame gets the schema ids of a site's formats and of its quarantine and compiles the encoders. It waits for a registry that is
+// away, unless the ids are known from before.
+func (d *daemon) frame(ctx context.Context, s *config.Site, formats []*pipeline.Format, secrets *avroSecrets, log *slog.Logger) (quarantine []byte, err error) {
+	strategy, err := schema.ParseSubjectStrategy(d.cfg.Registry.Subject)
+	if err != nil {
+		return nil, configError(err)
+	}
+	for _, f := range formats {
+		prefix, err := d.prefix(ctx, strategy.Subject(s.Topic, f.Event().FullName()), f.Schema(), log)
+		if errors.Is(err, schema.ErrRefused) {
+			log.Error("the registry refused the schema; lines of this format go to quarantine until it accepts it", "format", f.Name(), "error", err)
+			f.Refused, err = err, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.Announce = d.cfg.Registry.Framing == "single-object"
+		if err := f.Prepare(prefix, secrets); err != nil {
+			return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
+		}
+	}
+	quarantine, err = d.prefix(ctx, strategy.Subject(s.Topic+".quarantine", "ngxtap.QuarantinedLine"), schema.QuarantinedLine, log)
+	if err != nil {
+		return nil, fmt.Errorf("schema of the quarantine: %w", err)
+	}
+	return quarantine, nil
+}
+
+// prefix returns the framing of values with this schema.
+func (d *daemon) prefix(ctx context.Context, subject, schemaJSON string, log *slog.Logger) ([]byte, error) {
+	if d.cfg.Registry.Framing == "single-object" {
+		fp, err := schema.Fingerprint(schemaJSON)
+		if err != nil {
+			return nil, err
+		}
+		return schema.AppendSingleObject(nil, fp), nil
+	}
+	id, err := waitForID(ctx, d.registry, subject, schemaJSON, log)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("schema", "subject", subject, "id", id)
+	return schema.AppendConfluent(nil, id), nil
+}
+
+func (d *daemon) sink(s *config.Site, owner *kafka.Owner, log *slog.Logger) (sink.Sink, error) {
+	c, err := kafkaConfig(d.cfg, s, log)
+	if err != nil {
+		return nil, err
+	}
+	c.Owner, c.Takeover = owner, d.takeover
+	return kafka.New(c)
+}
+
+func tailConfig(a *config.AccessLog, log *slog.Logger) tail.Config {
+	start := tail.Beginning
+	if a.StartAt == "end" {
+		start = tail.End
+	}
+	return tail.Config{Paths: a.Paths, StartAt: start, MaxLine: int(a.MaxLine), RotateGrace: a.RotateGrace, FollowSymlinks: a.FollowSymlinks, Logger: log}
+}
+
+func kafkaConfig(c *config.Config, s *config.Site, log *slog.Logger) (kafka.Config, error) {
+	k := &c.Kafka
+	kc := kafka.Config{
+		Brokers: k.Brokers, Instance: c.Instance, Delivery: k.Delivery, Compression: k.Compression, CreateTopics: k.CreateTopics,
+		Partitions: k.Partitions, ReplicationFactor: k.ReplicationFactor, State: k.StateTopic, Schemas: k.SchemasTopic,
+		SASL:   kafka.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Reveal()},
+		Logger: log,
+	}
+	if s != nil {
+		kc.Site, kc.Topic = s.Site, s.Topic
+		kc.Quarantine = s.Topic + ".quarantine"
+	}
+	var err error
+	if k.TLS.On() {
+		kc.TLS, err = tlsConfig(k.TLS)
+	}
+	return kc, err
+}
+
+// tlsConfig builds the client side of TLS. It is built anew for each session, so a renewed certificate needs no restart.
+func tlsConfig(t config.TLS) (*tls.Config, error) {
+	c := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the trusted certificates: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s: holds no certificate in PEM form", t.CAFile)
+		}
+	}
+	if t.CertFile != "" {
+		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("load the client certificate: %w", err)
+		}
+		c.Certificates = []tls.Certificate{cert}
+	}
+	return c, nil
+}

@@ -1,0 +1,17 @@
+// Command ngxtap ships Nginx access logs to Kafka as typed Avro events, exactly once. See docs/ for its use and pkg/DESIGN.md for
+// how it works.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], stdio{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}

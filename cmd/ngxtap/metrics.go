@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"ngxtap/pkg/pipeline"
+)
+
+// siteMetrics turns the counters of sites into metrics. Its only label values are site names and fixed words.
+type siteMetrics []*pipeline.Site
+
+var (
+	descLines    = siteDesc("lines_total", "Lines committed since the start, by what became of them.", "outcome")
+	descRejects  = siteDesc("quarantined_lines_total", "Lines committed to quarantine since the start, by reason.", "reason")
+	descRead     = siteDesc("read_bytes_total", "Bytes of log files that the committed position moved past; the sum over all outcomes of ngxtap_bytes_total.")
+	descBytes    = siteDesc("bytes_total", "Bytes of log files that the committed position moved past, by what became of them.", "outcome")
+	descLosses   = siteDesc("losses_total", "How often log data was declared lost, also where nobody can say how many bytes.")
+	descCommits  = siteDesc("commits_total", "Commits since the start.")
+	descSessions = siteDesc("sessions_total", "Sessions begun since the start; each after the first is a recovery.")
+	descLag      = siteDesc("lag_bytes", "Bytes in the log files that were not committed at the last commit.")
+	descCommitAt = siteDesc("last_commit_timestamp_seconds", "When the last commit succeeded.")
+	descCommit   = siteDesc("last_commit_duration_seconds", "How long the last commit took.")
+)
+
+func siteDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("ngxtap_"+name, help, append([]string{"site"}, labels...), nil)
+}
+
+// Describe implements prometheus.Collector.
+func (m siteMetrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
+
+// Collect implements prometheus.Collector.
+func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range m {
+		st := s.Stats()
+		counter := func(d *prometheus.Desc, v int64, labels ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{s.Name()}, labels...)...)
+		}
+		gauge := func(d *prometheus.Desc, v float64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, s.Name())
+		}
+		counter(descLines, st.Events.Load(), "event")
+		counter(descLines, st.Quarantined.Load(), "quarantined")
+		counter(descLines, st.Blank.Load(), "blank")
+		for reason, n := range st.ByReason() {
+			counter(descRejects, n, reason)
+		}
+		b := st.Bytes()
+		counter(descRead, b.Read)
+		counter(descBytes, b.Events, "event")
+		counter(descBytes, b.Quarantined, "quarantined")
+		counter(descBytes, b.Blank, "blank")
+		counter(descBytes, b.Lost, "lost")
+		counter(descLosses, st.Losses.Load())
+		counter(descCommits, st.Commits.Load())
+		counter(descSessions, st.Sessions.Load())
+		gauge(descLag, float64(st.Lag()))
+		gauge(descCommitAt, float64(st.LastCommit.Load())/1e6)
+		gauge(descCommit, float64(st.CommitTime.Load())/1e6)
+	}
+}
+
+func newMetrics(sites []*pipeline.Site) *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(siteMetrics(sites), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return reg
+}
+
+// health is good while every site runs.
+func health(sites []*pipeline.Site) (ok bool, text string) {
+	ok = true
+	var b strings.Builder
+	for _, s := range sites {
+		state, since := s.Stats().State()
+		if state != pipeline.StateRunning {
+			ok = false
+		}
+		fmt.Fprintf(&b, "site %s: %s since %s\n", s.Name(), state, since.UTC().Format("2006-01-02T15:04:05Z"))
+	}
+	return ok, strings.TrimSuffix(b.String(), "\n")
+}

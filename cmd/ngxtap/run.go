@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"ngxtap/pkg/pipeline"
+)
+
+func (a *app) runCmd() *cobra.Command {
+	var once, takeover bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the daemon",
+		Long: `Tail the access logs of every site and ship them until stopped (SIGTERM: commit, leave). What can't be reached is waited for; what a
+restart can't cure exits with 78.`,
+		Example: `  ngxtap run
+  ngxtap run --once --embedded -c configs/quickstart/ngxtap.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return failed(a.runDaemon(c.Context(), once, takeover)) },
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "read every file to its end, commit, exit")
+	cmd.Flags().BoolVar(&takeover, "takeover", false, "take the sites over from another host that did not release them")
+	return cmd
+}
+
+func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
+	log := a.logger()
+	cfg, err := a.load(log)
+	if err != nil {
+		return err
+	}
+	d := &daemon{cfg: cfg, log: log}
+	if err := d.own(); err != nil {
+		return err
+	}
+	lock := d.lock
+	d, err = a.newDaemon(ctx, cfg, log)
+	if err != nil {
+		return errors.Join(err, lock.Close())
+	}
+	d.lock, d.takeover = lock, takeover
+	defer func() { err = errors.Join(err, d.close()) }()
+	log.Info("starting", "version", versionLine(), "instance", cfg.Instance, "brokers", cfg.Kafka.Brokers, "registry", cfg.Registry.URLs, "framing", cfg.Registry.Framing)
+
+	sites, err := d.sites(once)
+	if err != nil {
+		return err
+	}
+	stop, err := a.show(ctx, d, sites)
+	if err != nil {
+		return err
+	}
+	err = runSites(ctx, d, sites)
+	stop()
+	return errors.Join(err, summary(a, sites, once))
+}
+
+// runSites runs all sites until ctx ends or none is left. One site that can't go on does not stop the others.
+func runSites(ctx context.Context, d *daemon, sites []*pipeline.Site) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(sites))
+	for i, s := range sites {
+		wg.Go(func() {
+			if errs[i] = s.Run(ctx); errs[i] != nil {
+				d.log.Error("a site can't go on; the others do", "site", s.Name(), "error", errs[i])
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// summary tells what became of every line, and makes rejected lines the exit code of a run that has an end.
+func summary(a *app, sites []*pipeline.Site, once bool) error {
+	var rejected int64
+	for _, s := range sites {
+		st := s.Stats()
+		b := st.Bytes()
+		fmt.Fprintf(a.err, "site %s: %d events, %d quarantined, %d blank; %d bytes read = %d in events + %d quarantined + %d blank + %d lost\n",
+			s.Name(), st.Events.Load(), st.Quarantined.Load(), st.Blank.Load(), b.Read, b.Events, b.Quarantined, b.Blank, b.Lost)
+		rejected += st.Quarantined.Load()
+	}
+	if once && rejected > 0 {
+		return &exitError{code: exitRejected}
+	}
+	return nil
+}

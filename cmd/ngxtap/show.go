@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"ngxtap/pkg/admin"
+	"ngxtap/pkg/pipeline"
+	"ngxtap/pkg/sink"
+	"ngxtap/pkg/sink/kafka"
+)
+
+// show starts what lets people and programs watch the daemon at work; the function it returns ends that.
+func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site) (stop func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	var port *admin.Server
+	if listen := d.cfg.Admin.Listen; listen != "off" {
+		port, err = admin.Start(listen, newMetrics(sites), func() (bool, string) { return health(sites) })
+		if err != nil {
+			cancel()
+			return nil, configError(err)
+		}
+		d.log.Info("admin port", "metrics", "http://"+port.Addr()+"/metrics", "health", "http://"+port.Addr()+"/healthz")
+	}
+	if d.servers != nil {
+		a.introduce(d)
+		for i := range sites {
+			wg.Go(func() { a.firstEvents(ctx, d, i) })
+		}
+	}
+	wg.Go(func() { d.progress(ctx, sites) })
+	return func() {
+		cancel()
+		wg.Wait()
+		if port != nil {
+			if err := port.Close(); err != nil {
+				d.log.Warn("close the admin port", "error", err)
+			}
+		}
+	}, nil
+}
+
+// introduce tells a newcomer what runs here and where to look next.
+func (a *app) introduce(d *daemon) {
+	how := "started in this process"
+	if d.servers.Joined() {
+		how = "joined: they run in another process"
+	}
+	fmt.Fprintf(a.err, `
+%s
+  broker    %s (%s)
+  registry  %s
+  data      %s
+`, versionLine(), d.servers.Brokers()[0], how, d.servers.RegistryURL(), d.cfg.StateDir)
+	for i := range d.cfg.Sites {
+		s := &d.cfg.Sites[i]
+		fmt.Fprintf(a.err, "  site %-10s %s -> topic %s\n", s.Site, s.AccessLog.Paths[0], s.Topic)
+	}
+	first := &d.cfg.Sites[0]
+	fmt.Fprintf(a.err, `
+Each line below is one event, read back from the broker (read_committed) and decoded. Then, in another terminal:
+  bin/ngxtap cat %s -f --embedded -c %s
+  tail -n 3 %s > /tmp/3 && cat /tmp/3 >> %s
+  curl -s %s/subjects
+Ctrl-C stops; start it again and nothing is sent twice.
+
+`, first.Topic, a.configFile, first.AccessLog.Paths[0], first.AccessLog.Paths[0], d.servers.RegistryURL())
+}
+
+// shownEvents is how many events of each site a newcomer is shown.
+const shownEvents = 2
+
+// firstEvents prints the first events that arrive in a site's topic, as any consumer would see them.
+func (a *app) firstEvents(ctx context.Context, d *daemon, site int) {
+	err := func() error {
+		s := &d.cfg.Sites[site]
+		kc, err := kafkaConfig(d.cfg, s, d.log)
+		if err != nil {
+			return err
+		}
+		r, err := openWhenThere(ctx, kc, s.Topic)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		dec := newMessageDecoder(d, kc)
+		var out []byte
+		for range shownEvents {
+			m, err := r.Next(ctx)
+			if err != nil {
+				return err
+			}
+			if out, err = dec.appendJSON(ctx, out[:0], m.Value); err != nil {
+				return err
+			}
+			a.printLine(out)
+		}
+		return nil
+	}()
+	if err != nil && ctx.Err() == nil {
+		d.log.Warn("can't show the first events", "error", err)
+	}
+}
+
+// openWhenThere waits until the site has created its topic.
+func openWhenThere(ctx context.Context, kc kafka.Config, topic string) (*kafka.Reader, error) {
+	for {
+		r, err := kafka.NewReader(ctx, kc, topic, kafka.ReaderOptions{From: kafka.Beginning(), Follow: true})
+		if err == nil || ctx.Err() != nil {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// printLine writes one line of JSON to standard output; events of several sites do not mix within a line.
+func (a *app) printLine(json []byte) {
+	a.outMu.Lock()
+	defer a.outMu.Unlock()
+	_, _ = a.out.Write(append(json, '\n')) // a reader that went away is no reason to stop shipping
+}
+
+// Progress is reported often while a newcomer watches, and now and then in a daemon's log.
+const (
+	progressEmbedded = 2 * time.Second
+	progressDaemon   = time.Minute
+)
+
+// progress logs what each site has done, whenever there is something new.
+func (d *daemon) progress(ctx context.Context, sites []*pipeline.Site) {
+	every := progressDaemon
+	if d.servers != nil {
+		every = progressEmbedded
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	last := make([]int64, len(sites))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for i, s := range sites {
+			st := s.Stats()
+			events, quarantined := st.Events.Load(), st.Quarantined.Load()
+			if events+quarantined == last[i] {
+				continue
+			}
+			d.log.Info("shipped", "site", s.Name(), "events", events, "quarantined", quarantined,
+				"per_second", (events+quarantined-last[i])*int64(time.Second)/int64(every), "lag_bytes", st.Lag())
+			last[i] = events + quarantined
+		}
+	}
+}
+
+var _ sink.Sink = (*kafka.Sink)(nil)

@@ -1,0 +1,287 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ngxtap/pkg/avro"
+	"ngxtap/pkg/logformat"
+	"ngxtap/pkg/sink"
+	"ngxtap/pkg/tail"
+)
+
+// line is one session's straight line. Everything in it is owned by the goroutine that runs it, but for free.
+type line struct {
+	site *Site
+	out  sink.Sink
+	in   *tail.Tailer
+	st   *state
+
+	batch     *sink.Batch
+	free      freeList
+	spans     []logformat.Span
+	announced []bool // by format: its schema is in this session's records
+	quarKnown bool   // likewise the quarantine's
+	origin    avro.Origin
+	fileID    string
+	count     *Count // of fileID, since the last commit
+	tally     tally
+	counts    map[string]*Count // by generation id, since the last commit
+	oldest    time.Time         // when the oldest uncommitted block was read; zero if there is none
+	commits   int
+}
+
+// freeList keeps batches for reuse; a sink may give one back from another goroutine.
+type freeList struct {
+	mu   sync.Mutex
+	list []*sink.Batch // guarded by mu
+}
+
+func (f *freeList) get() *sink.Batch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.list); n > 0 {
+		b := f.list[n-1]
+		f.list = f.list[:n-1]
+		return b
+	}
+	return sink.NewBatch(batchBytes+batchBytes/8, f.put)
+}
+
+func (f *freeList) put(b *sink.Batch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, b)
+}
+
+func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) *line {
+	l := &line{site: s, out: out, in: in, st: st, announced: make([]bool, len(s.cfg.Formats)), counts: map[string]*Count{}}
+	l.batch = l.free.get()
+	return l
+}
+
+// run reads, writes and commits until ctx ends or something fails. When ctx ends it commits what it has and returns nil. work is
+// the context of what must not be torn apart by a stop: it outlives ctx by stopGrace.
+func (l *line) run(ctx, work context.Context) error {
+	for {
+		chunk, err := l.in.Read(ctx, l.untilCommit())
+		if ctx.Err() != nil {
+			return l.commit(work)
+		}
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		if err := l.take(work, &chunk); err != nil {
+			return err
+		}
+		if !l.oldest.IsZero() && time.Since(l.oldest) >= l.site.cfg.CommitInterval {
+			if err := l.commit(work); err != nil {
+				return err
+			}
+		}
+		if l.site.cfg.Once && l.in.AtEnd() {
+			return l.commit(work)
+		}
+	}
+}
+
+// untilCommit is how long Read may wait for new lines.
+func (l *line) untilCommit() time.Duration {
+	if l.site.cfg.Once {
+		return 10 * time.Millisecond
+	}
+	if l.oldest.IsZero() {
+		return time.Second
+	}
+	return max(0, l.site.cfg.CommitInterval-time.Since(l.oldest))
+}
+
+// take turns one block into records.
+func (l *line) take(ctx context.Context, c *tail.Chunk) error {
+	if c.Empty() {
+		return nil
+	}
+	if l.oldest.IsZero() {
+		l.oldest = time.Now()
+	}
+	l.enter(c.File.ID)
+	switch {
+	case c.Lost != nil:
+		l.lose(c)
+		return nil
+	case c.Oversize != nil:
+		return l.oversize(ctx, c)
+	case c.NoNewline: // Data is one line without its newline
+		l.reject(c.Data, c.Offset, rejection{reason: ReasonNoNewline, text: "the file ended without a newline after this"})
+		l.count.Read += int64(len(c.Data))
+		l.count.Quarantined += int64(len(c.Data))
+		return l.flush(ctx, false)
+	}
+	l.origin.ReadTime = time.Now().UnixMicro()
+	data, off := c.Data, c.Offset
+	for len(data) > 0 {
+		n := bytes.IndexByte(data, '\n')
+		if n < 0 {
+			return errors.New("the reader gave a block that does not end with a newline; this is a bug in ngxtap")
+		}
+		l.line(data[:n], off)
+		off += int64(n) + 1
+		data = data[n+1:]
+		if len(l.batch.Buf) >= batchBytes {
+			if err := l.flush(ctx, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// enter makes id the file whose bytes are being counted.
+func (l *line) enter(id string) {
+	if l.fileID == id && l.count != nil {
+		return
+	}
+	l.fileID = id
+	l.origin = l.site.origin(id)
+	l.count = l.counts[id]
+	if l.count == nil {
+		l.count = &Count{}
+		l.counts[id] = l.count
+	}
+}
+
+// line turns one line into an event, or into a quarantined line if no format takes it. raw is without its newline.
+func (l *line) line(raw []byte, off int64) {
+	size := int64(len(raw)) + 1
+	l.count.Read += size
+	if len(raw) == 0 || len(raw) == 1 && raw[0] == '\r' {
+		l.count.Blank += size
+		l.tally.blank++
+		return
+	}
+	l.origin.Offset = off
+	if rej := l.event(raw); rej.reason != "" {
+		l.reject(raw, off, rej)
+		l.count.Quarantined += size
+		return
+	}
+	l.count.Events += size
+	l.tally.events++
+}
+
+// event appends raw as an event of the first format that takes it; otherwise it says why not.
+func (l *line) event(raw []byte) (rej rejection) {
+	text := raw
+	if text[len(text)-1] == '\r' {
+		text = text[:len(text)-1]
+	}
+	for i, f := range l.site.cfg.Formats {
+		spans, err := f.split.Split(l.spans[:0], text)
+		l.spans = spans
+		if err != nil {
+			rej = worse(rej, misfit(i, err))
+			continue
+		}
+		if f.Refused != nil {
+			return rejection{reason: ReasonRefused, text: "the registry refused the schema of this format", format: i, column: -1}
+		}
+		if !l.announced[i] {
+			l.announce(i)
+		}
+		b := l.batch
+		if k := l.site.key[i]; k != nil {
+			b.Buf = k.append(b.Buf, text, l.spans)
+			b.EndKey()
+		}
+		before := len(b.Buf)
+		buf, eventTime, err := f.enc.AppendEvent(b.Buf, raw, l.spans, &l.origin)
+		b.Buf = buf
+		if err != nil {
+			b.Undo()
+			rej = worse(rej, misfit(i, err))
+			continue
+		}
+		if len(b.Buf)-before > recordLimit {
+			b.Undo()
+			return rejection{reason: ReasonTooLarge, text: fmt.Sprintf("its event would be longer than %d bytes", recordLimit), format: i, column: -1}
+		}
+		b.Add(sink.Events, eventTime)
+		return rejection{}
+	}
+	return rej
+}
+
+// announce puts the writer schema of format i into the batch, before its first event, where no registry keeps it.
+func (l *line) announce(i int) {
+	l.announced[i] = true
+	f := l.site.cfg.Formats[i]
+	l.schema(f.Announce, f.Fingerprint(), f.Schema())
+}
+
+func (l *line) schema(wanted bool, fp uint64, json string) {
+	if !wanted {
+		return
+	}
+	b := l.batch
+	b.Buf = appendFingerprint(b.Buf, fp)
+	b.EndKey()
+	b.Buf = append(b.Buf, json...)
+	b.Add(sink.Schemas, time.Now().UnixMicro())
+}
+
+// flush hands the batch to the sink if it is full, or if all of it must go.
+func (l *line) flush(ctx context.Context, all bool) error {
+	if len(l.batch.Records) == 0 || !all && len(l.batch.Buf) < batchBytes {
+		return nil
+	}
+	b := l.batch
+	l.batch = l.free.get()
+	if err := l.out.Write(ctx, b); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// commit makes everything read so far durable, with the position after it.
+func (l *line) commit(ctx context.Context) error {
+	if l.oldest.IsZero() {
+		return nil // nothing was read since the last one
+	}
+	began := time.Now()
+	if err := l.flush(ctx, true); err != nil {
+		return err
+	}
+	l.st.Tail = l.in.Position()
+	for id, c := range l.counts {
+		sum := l.st.Counts[id]
+		sum.add(*c)
+		l.st.Counts[id] = sum
+		l.tally.bytes.add(*c)
+		*c = Count{}
+	}
+	l.st.prune()
+	pos, err := l.st.encode()
+	if err != nil {
+		return err
+	}
+	if err := l.out.Commit(ctx, pos); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	l.commits++
+	l.oldest = time.Time{}
+	l.site.stats.commit(&l.tally, time.Since(began), l.lag())
+	return nil
+}
+
+// lag is how many bytes of the files have not been read yet.
+func (l *line) lag() int64 {
+	var n int64
+	for _, f := range l.in.Status() {
+		n += max(0, f.Size-f.Offset)
+	}
+	return n
+}

@@ -1,0 +1,95 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ngxtap/pkg/avro"
+	"ngxtap/pkg/logformat"
+	"ngxtap/pkg/schema"
+	"ngxtap/pkg/sink"
+	"ngxtap/pkg/tail"
+)
+
+// rejection is why a line did not become an event.
+type rejection struct {
+	reason   string // one of the Reason constants
+	text     string // for people; holds no byte of the line
+	format   int    // index of the format that came furthest
+	column   int    // bytes from the start of the line, -1 where that says nothing
+	variable string
+}
+
+func misfit(format int, err error) rejection {
+	var m *logformat.Misfit
+	if errors.As(err, &m) {
+		return rejection{reason: ReasonMisfit, text: m.Error(), format: format, column: m.Offset, variable: m.Variable}
+	}
+	return rejection{reason: ReasonMisfit, text: err.Error(), format: format, column: -1}
+}
+
+// worse keeps the rejection of the format that came further into the line: it is the likelier one, so its reason helps more.
+func worse(a, b rejection) rejection {
+	if a.reason == "" || b.column > a.column {
+		return b
+	}
+	return a
+}
+
+// quarantineHead is how much of a line that can't be kept whole goes into quarantine, in bytes.
+const quarantineHead = 1024
+
+// reject appends a line to the quarantine stream. raw is without its newline.
+func (l *line) reject(raw []byte, off int64, r rejection) {
+	q := avro.Quarantined{}
+	if r.reason == ReasonTooLarge {
+		q.MaxRaw = quarantineHead
+	}
+	l.quarantine(raw, off, &q, r)
+}
+
+func (l *line) quarantine(raw []byte, off int64, q *avro.Quarantined, r rejection) {
+	f := l.site.cfg.Formats[r.format]
+	q.Origin = l.origin
+	q.Origin.Offset = off
+	q.Time = time.Now().UnixMicro()
+	q.Reason, q.Column, q.Variable = r.text, r.column, r.variable
+	q.Format, q.Fingerprint = f.Name(), f.Fingerprint()
+	if !l.quarKnown {
+		l.quarKnown = true
+		l.schema(f.Announce, quarantineFingerprint(), schema.QuarantinedLine)
+	}
+	b := l.batch
+	b.Buf = append(b.Buf, l.site.frame...)
+	b.Buf = avro.AppendQuarantined(b.Buf, raw, q)
+	b.Add(sink.Quarantine, q.Time)
+	l.tally.reject(r.reason)
+}
+
+// oversize quarantines a line that was longer than max_line, of which the reader kept only the head.
+func (l *line) oversize(ctx context.Context, c *tail.Chunk) error {
+	o := c.Oversize
+	r := rejection{reason: ReasonOversize, text: "the line is longer than max_line", column: -1}
+	if c.NoNewline {
+		r.text += "; the file ended without a newline after it"
+	}
+	l.quarantine(o.Head, c.Offset, &avro.Quarantined{Whole: &avro.Whole{Length: o.Length, CRC32C: o.CRC32C, SHA256: o.SHA256}}, r)
+	size := o.Length + 1
+	if c.NoNewline {
+		size--
+	}
+	l.count.Read += size
+	l.count.Quarantined += size
+	return l.flush(ctx, false)
+}
+
+// lose counts bytes that are gone, and says so as loudly as a log can.
+func (l *line) lose(c *tail.Chunk) {
+	if n := c.Lost.Bytes; n != tail.UnknownBytes {
+		l.count.Read += n
+		l.count.Lost += n
+	}
+	l.tally.losses++
+	l.site.log.Error("log data is lost", "file", c.File.Path, "generation", c.File.ID, "offset", c.Offset, "bytes", c.Lost.Bytes, "why", c.Lost.Reason)
+}

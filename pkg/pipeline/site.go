@@ -1,0 +1,197 @@
+// Package pipeline runs sites. A site is one straight line from its log files to its sink, run by one goroutine:
+//
+//	read a block of whole lines -> split -> append Avro -> batch -> sink.Write … -> sink.Commit(position)
+//
+// The promise: every complete line of the files is in the sink's events or in its quarantine exactly once, in file order, or its
+// bytes are declared lost and counted. Whatever fails ends the session; the next one starts at the last commit. Start, recovery
+// and takeover are this one path.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ngxtap/pkg/avro"
+	"ngxtap/pkg/sink"
+	"ngxtap/pkg/tail"
+)
+
+// Config says what a site needs. Open, Frame, Formats and Logger must be set.
+type Config struct {
+	Site           string
+	Instance       string        // origin.host of every event
+	Tail           tail.Config   // which files, and how to read them
+	Formats        []*Format     // candidates, tried in this order on every line
+	PartitionBy    string        // none, host, or the name of an event field whose value becomes the key
+	CommitInterval time.Duration // the longest time that events wait for their commit
+	Once           bool          // read every file to its end, commit, return
+	Logger         *slog.Logger
+
+	// Frame is called once, before the first session: it gets the schemas' ids, calls Prepare on every format and returns the
+	// framing of quarantined lines. It may wait for a registry as long as ctx lets it.
+	Frame func(ctx context.Context) (quarantine []byte, err error)
+	// Open returns a new sink; each session has its own.
+	Open func() (sink.Sink, error)
+}
+
+// Site is one site of a daemon.
+type Site struct {
+	cfg   Config
+	key   []*keyer // how to find the record's key, by format; nil where there is none
+	frame []byte   // framing of quarantined lines; set before the first session
+	stats Stats
+	log   *slog.Logger
+}
+
+// Limits of the straight line. The batch is what one Kafka request carries: Kafka's default message.max.bytes is 1 MiB and sarama
+// cuts nothing, so a batch stays below it whatever the compression does.
+const (
+	batchBytes  = 900_000          // a batch is written when it holds this much
+	recordLimit = 1_000_000        // the longest value that may be sent
+	stopGrace   = 10 * time.Second // how long the last commit may take after a stop was asked for
+)
+
+// New checks the configuration and returns a site that is ready to Run.
+func New(cfg Config) (*Site, error) {
+	s := &Site{cfg: cfg, log: cfg.Logger}
+	for _, f := range cfg.Formats {
+		k, err := newKeyer(f, cfg.PartitionBy, cfg.Instance)
+		if err != nil {
+			return nil, fmt.Errorf("site %s: %w", cfg.Site, err)
+		}
+		s.key = append(s.key, k)
+	}
+	s.stats.setState("starting")
+	return s, nil
+}
+
+// Name returns the site's name.
+func (s *Site) Name() string { return s.cfg.Site }
+
+// Stats returns the site's counters, which are safe to read while it runs.
+func (s *Site) Stats() *Stats { return &s.stats }
+
+// Run works until ctx ends, then commits what it has read and returns nil. With Config.Once it returns nil when every file has been
+// read to its end and committed. It returns an error only if trying again can't help: sink.ErrNotOwner, or sink.ErrConfig
+// before the first session got to work.
+func (s *Site) Run(ctx context.Context) error {
+	s.stats.setState("getting schema ids")
+	var err error
+	if s.frame, err = s.cfg.Frame(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		s.stats.setState("failed: " + err.Error())
+		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
+	}
+	wait := newBackoff()
+	for {
+		began := time.Now()
+		worked, err := s.session(ctx)
+		switch {
+		case err == nil:
+			s.stats.setState("stopped")
+			return nil
+		case ctx.Err() != nil:
+			s.stats.setState("stopped")
+			if !errors.Is(err, ctx.Err()) {
+				s.log.Warn("stopped without a last commit; the next start goes back to the one before", "error", err)
+			}
+			return nil
+		case errors.Is(err, sink.ErrNotOwner), errors.Is(err, sink.ErrConfig) && s.stats.Commits.Load() == 0:
+			s.stats.setState("failed: " + err.Error())
+			return fmt.Errorf("site %s: %w", s.cfg.Site, err)
+		}
+		if worked && time.Since(began) > time.Minute {
+			wait = newBackoff()
+		}
+		d := wait.next()
+		s.stats.setState("recovering: " + err.Error())
+		s.log.Warn("session ended; going back to the last commit", "error", err, "retry_in", d.String())
+		if !sleep(ctx, d) {
+			s.stats.setState("stopped")
+			return nil
+		}
+	}
+}
+
+// session opens a sink and the files at its last commit and works until something fails or ctx ends. worked says whether it came
+// so far as to commit.
+func (s *Site) session(ctx context.Context) (worked bool, err error) {
+	s.stats.Sessions.Add(1)
+	out, err := s.cfg.Open()
+	if err != nil {
+		return false, fmt.Errorf("open the sink: %w", err)
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	s.stats.setState("recovering the position")
+	pos, err := out.Recover(ctx)
+	if err != nil {
+		return false, fmt.Errorf("recover the position: %w", err)
+	}
+	st, err := decodeState(pos)
+	if err != nil {
+		return false, err
+	}
+	var from *tail.Position
+	if pos != nil {
+		from = &st.Tail
+	}
+	in, err := tail.Open(s.cfg.Tail, from)
+	if err != nil {
+		return false, fmt.Errorf("open the log files: %w", err)
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+
+	l := newLine(s, out, in, st)
+	s.stats.setState(StateRunning)
+	work, cancel := outlive(ctx, stopGrace)
+	defer cancel()
+	err = l.run(ctx, work)
+	return l.commits > 0, err
+}
+
+// outlive returns a context that ends grace after ctx does. If a last commit can't be done in that time nothing is lost: the next
+// start reads the lines again, and the broker aborts what was not committed.
+func outlive(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if sleep(work, grace) {
+			cancel()
+		}
+	})
+	return work, func() {
+		stop()
+		cancel()
+	}
+}
+
+// backoff doubles from one second to thirty.
+type backoff struct{ d time.Duration }
+
+func newBackoff() *backoff { return &backoff{500 * time.Millisecond} }
+
+func (b *backoff) next() time.Duration {
+	b.d = min(2*b.d, 30*time.Second)
+	return b.d
+}
+
+// sleep reports whether the time passed before ctx ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// origin makes the part of an event's origin that is the same for a whole block.
+func (s *Site) origin(file string) avro.Origin {
+	return avro.Origin{Site: s.cfg.Site, Host: s.cfg.Instance, File: file}
+}

@@ -1,0 +1,142 @@
+package pipeline
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Count is what became of the bytes of one file. In every committed state
+//
+//	Read == Events + Quarantined + Blank + Lost
+//
+// holds exactly: Read counts every byte the site has moved past, newlines included, and each is in just one of the others.
+type Count struct {
+	Read        int64 `json:"read"`        // bytes moved past
+	Events      int64 `json:"events"`      // bytes of lines that became events
+	Quarantined int64 `json:"quarantined"` // bytes of lines that went to quarantine
+	Blank       int64 `json:"blank"`       // bytes of empty lines
+	Lost        int64 `json:"lost"`        // bytes declared lost
+}
+
+func (c *Count) add(o Count) {
+	c.Read += o.Read
+	c.Events += o.Events
+	c.Quarantined += o.Quarantined
+	c.Blank += o.Blank
+	c.Lost += o.Lost
+}
+
+// Balanced reports whether every byte read is accounted for.
+func (c Count) Balanced() bool { return c.Read == c.Events+c.Quarantined+c.Blank+c.Lost }
+
+// Reasons why a line goes to quarantine, as metric labels. They never come from log data.
+const (
+	ReasonMisfit    = "misfit"         // fits no candidate format
+	ReasonOversize  = "oversize"       // longer than max_line
+	ReasonTooLarge  = "too_large"      // its event would exceed what Kafka takes
+	ReasonNoNewline = "no_newline"     // last line of a file that ended without newline
+	ReasonRefused   = "schema_refused" // the registry refused the schema of its format
+)
+
+var reasons = [...]string{ReasonMisfit, ReasonOversize, ReasonTooLarge, ReasonNoNewline, ReasonRefused}
+
+// StateRunning is the state of a site that does its work. Any other is explained in words.
+const StateRunning = "running"
+
+// Stats is what a site has done since the process started, for metrics and for people. It only ever counts what was committed,
+// so its totals agree with what a read_committed reader sees. Safe for concurrent use.
+type Stats struct {
+	Events      atomic.Int64 // lines that became events
+	Quarantined atomic.Int64 // lines in quarantine
+	Blank       atomic.Int64 // empty lines
+	Losses      atomic.Int64 // how often bytes were declared lost, also where nobody can say how many
+	Commits     atomic.Int64
+	Sessions    atomic.Int64 // sessions begun; every one after the first is a recovery
+	LastCommit  atomic.Int64 // when, in Unix microseconds
+	CommitTime  atomic.Int64 // how long the last commit took, in microseconds
+
+	mu       sync.Mutex
+	bytes    Count            // guarded by mu
+	byReason map[string]int64 // guarded by mu
+	state    string           // guarded by mu
+	since    time.Time        // guarded by mu
+	pending  int64            // guarded by mu: bytes in the files not yet committed
+}
+
+// Bytes returns what became of the bytes of all files.
+func (s *Stats) Bytes() Count {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes
+}
+
+// ByReason returns the number of quarantined lines for each reason.
+func (s *Stats) ByReason() map[string]int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]int64, len(reasons))
+	for _, r := range reasons {
+		out[r] = s.byReason[r]
+	}
+	return out
+}
+
+// State returns what the site is doing, in words, and since when.
+func (s *Stats) State() (string, time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state, s.since
+}
+
+// Lag returns how many bytes of the files seen are not committed yet.
+func (s *Stats) Lag() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending
+}
+
+func (s *Stats) setState(state string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != state {
+		s.state, s.since = state, time.Now()
+	}
+}
+
+// tally is what happened since the last commit. It becomes part of Stats when the commit succeeds, and is forgotten otherwise.
+type tally struct {
+	events, blank int64
+	losses        int64
+	quarantined   [len(reasons)]int64
+	bytes         Count
+}
+
+func (t *tally) reject(reason string) {
+	for i, r := range reasons {
+		if r == reason {
+			t.quarantined[i]++
+		}
+	}
+}
+
+func (s *Stats) commit(t *tally, took time.Duration, pending int64) {
+	s.Events.Add(t.events)
+	s.Blank.Add(t.blank)
+	s.Losses.Add(t.losses)
+	s.Commits.Add(1)
+	s.LastCommit.Store(time.Now().UnixMicro())
+	s.CommitTime.Store(took.Microseconds())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes.add(t.bytes)
+	s.pending = pending
+	if s.byReason == nil {
+		s.byReason = map[string]int64{}
+	}
+	for i, n := range t.quarantined {
+		s.Quarantined.Add(n)
+		s.byReason[reasons[i]] += n
+	}
+	*t = tally{}
+}
