@@ -110,7 +110,6 @@ func (f *Format) planSegment(i int) op {
 			o.back, o.stop = int32(back), f.literals[j+1][back]
 			break
 		}
-		within.add(f.literals[j+1])
 		within.union(f.sets[j+1])
 	}
 	o.last, o.open, o.after = int32(j), int32(j), newSeparator(f.literals[j+1])
