@@ -1,9 +1,6 @@
 package avro
 
 import (
-	"bytes"
-	"fmt"
-
 	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/schema"
 )
@@ -207,18 +204,4 @@ func (e *Encoder) appendJoined(dst []byte, s *step, h *header) []byte {
 		e.invalid.add(s.name)
 	}
 	return appendBytes(append(dst, branchValue), e.joined)
-}
-
-// errKit is why a value that should hold all headers does not. It holds no bytes of the value, and is never built on the good path.
-func errKit(at int, what string) error {
-	return fmt.Errorf("the list of headers is broken at byte %d: %s", at, what)
-}
-
-// kitStart tells the three forms of such a value apart: nothing but JSON begins with a bracket, which no header name can hold.
-func kitStart(v []byte) byte {
-	v = bytes.TrimLeft(v, " ")
-	if len(v) == 0 {
-		return 0
-	}
-	return v[0]
 }

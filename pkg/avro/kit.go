@@ -2,6 +2,7 @@ package avro
 
 import (
 	"bytes"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -91,4 +92,18 @@ func (s *headerSet) endName(nameAt int) (ok bool) {
 		s.buf = append(s.buf[:nameAt], appendRepaired(nil, name)...)
 	}
 	return len(name) > 0
+}
+
+// errKit is why a value that should hold all headers does not. It holds no bytes of the value, and is never built on the good path.
+func errKit(at int, what string) error {
+	return fmt.Errorf("the list of headers is broken at byte %d: %s", at, what)
+}
+
+// kitStart tells the three forms of such a value apart: nothing but JSON begins with a bracket, which no header name can hold.
+func kitStart(v []byte) byte {
+	v = bytes.TrimLeft(v, " ")
+	if len(v) == 0 {
+		return 0
+	}
+	return v[0]
 }

@@ -211,6 +211,34 @@ func TestRegistryAwayAtStart(t *testing.T) {
 	}
 }
 
+// A registry that takes requests and never answers must not keep a site from its cached id for longer than the caller allows.
+func TestRegistryHangs(t *testing.T) {
+	reg := fake(t)
+	cfg := RegistryConfig{URLs: []string{reg.URL()}, CacheFile: filepath.Join(t.TempDir(), "ids.json")}
+	first, _ := open(t, cfg)
+	id := mustRegister(t, first, "t-value", schemaA)
+
+	reg.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		io.Copy(io.Discard, r.Body) // only then does the server notice that the client is gone
+		<-r.Context().Done()
+		return true
+	})
+	second, _ := open(t, cfg)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if got, err := second.Register(ctx, "t-value", schemaA); err != nil || got != id {
+		t.Errorf("after the deadline: id %d, %v; want %d from the cache", got, err, id)
+	}
+	if _, err := second.Register(ctx, "t-value", schemaB); !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a schema that is not cached: %v", err)
+	}
+	gone, stop := context.WithCancel(t.Context())
+	stop()
+	if _, err := second.Register(gone, "t-value", schemaA); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled context: %v, want no id", err)
+	}
+}
+
 // A registry that keeps its ids in memory gives the cached id to another schema after its restart.
 func TestRegistryDoesNotTrustTheCache(t *testing.T) {
 	reg := fake(t)
