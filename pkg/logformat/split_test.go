@@ -112,7 +112,7 @@ func TestSplitRefuses(t *testing.T) {
 		{"raw high byte", combined, EscapeDefault, head + "\"x\xff\" 200 5 \"-\" \"-\"", 45, "request", "0xFF"},
 		{"raw tab", combined, EscapeDefault, head + "\"x\t\" 200 5 \"-\" \"-\"", 45, "request", "0x09"},
 		{"no escape of Nginx", combined, EscapeDefault, head + `"x\x2z" 200 5 "-" "-"`, 45, "request", "backslash"},
-		{"no escape of Nginx, after good ones", combined, EscapeDefault, head + `"\x22" 200 5 "\x22" "\x5C\x41"`, 67, "http_user_agent", "backslash"},
+		{"no escape of Nginx, after good ones", combined, EscapeDefault, head + `"\x22" 200 5 "\x22" "\x5C\x41"`, 68, "http_user_agent", "backslash"},
 		{"raw delete", combined, EscapeDefault, head + "\"xxxxxxxxxx\x7f\" 200 5 \"-\" \"-\"", 54, "request", "0x7F"},
 		{"line feed", combined, EscapeDefault, head + "\"x\n\" 200 5 \"-\" \"-\"", 45, "request", "0x0A"},
 		{"json: raw quote", `{"a":"$http_a"}`, EscapeJSON, `{"a":"b"c"}`, 7, "http_a", `"\"}"`},
