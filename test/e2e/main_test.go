@@ -8,7 +8,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"os/exec"
@@ -22,39 +22,42 @@ import (
 // shared holds the Kafka and the registry of all tests of this package.
 var shared components.Shared
 
-func TestMain(m *testing.M) { os.Exit(shared.Run(m)) }
+// built is the ngxtap of this checkout, made when a test first asks.
+var built struct {
+	dir string // set and removed by TestMain
+	sync.Once
+	err error
+}
 
-// ngxtap builds cmd/ngxtap once and returns its path.
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "ngxtap-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "make a folder for the binary:", err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	built.dir = dir
+	return shared.Run(m)
+}
+
+// ngxtap builds cmd/ngxtap once and returns the path of the binary.
 func ngxtap(t *testing.T) string {
 	t.Helper()
-	path, err := build(components.Root(t))
-	if err != nil {
-		t.Fatal(err)
+	path := filepath.Join(built.dir, "ngxtap")
+	built.Do(func() {
+		cmd := exec.Command("go", "build", "-o", path, "./cmd/ngxtap")
+		cmd.Dir = components.Root(t)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("go build ./cmd/ngxtap: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
 	return path
 }
-
-// build builds the binary into a temporary folder at its first call; that folder is left to the system's cleaner.
-var build = func() func(root string) (string, error) {
-	var once sync.Once
-	var path string
-	var err error
-	return func(root string) (string, error) {
-		once.Do(func() {
-			var dir string
-			if dir, err = os.MkdirTemp("", "ngxtap-e2e-"); err != nil {
-				return
-			}
-			path = filepath.Join(dir, "ngxtap")
-			cmd := exec.Command("go", "build", "-o", path, "./cmd/ngxtap")
-			cmd.Dir = root
-			if out, failed := cmd.CombinedOutput(); failed != nil {
-				err = errors.New("go build ./cmd/ngxtap: " + failed.Error() + "\n" + string(out))
-			}
-		})
-		return path, err
-	}
-}()
 
 // logFile is what verify.py is told of one log file.
 type logFile struct {

@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -95,6 +96,7 @@ func ship(t *testing.T, s shipment) {
 			daemon.Kill()
 		}
 		rotate(t, n, i)
+		scribble(t, n.Log("access.log"), i)
 		if i == rotations/2 {
 			daemon = components.StartProgram(t, ngxtap(t), "run", "-c", config)
 		}
@@ -114,8 +116,8 @@ func ship(t *testing.T, s shipment) {
 	for _, f := range files {
 		total += len(f.Lines)
 	}
-	if want := len(l.exchanges) + l.garbage; total != want || len(l.exchanges) != warmUp+workers*each {
-		t.Fatalf("Nginx logged %d lines for %d requests and %d times garbage", total, len(l.exchanges), l.garbage)
+	if want := len(l.exchanges) + l.garbage + rotations; total != want || len(l.exchanges) != warmUp+workers*each {
+		t.Fatalf("Nginx logged %d lines for %d requests, %d times garbage and %d scribbles", total, len(l.exchanges), l.garbage, rotations)
 	}
 	awaitCommitted(t, k, s.topic(), total, daemon)
 	daemon.Signal(t, syscall.SIGTERM)
@@ -149,6 +151,19 @@ func rotate(t *testing.T, nginx *components.Nginx, n int) {
 		}
 	}
 	nginx.Rotate(t, "access.log", "access.log.1")
+}
+
+// scribble appends a line that fits no format, in one write as Nginx does: it belongs into quarantine.
+func scribble(t *testing.T, log string, i int) {
+	t.Helper()
+	f, err := os.OpenFile(log, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintf(f, "somebody wrote \xff this by hand, %d\n", i); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s shipment) topic() string { return "e2e." + s.site }
@@ -204,8 +219,15 @@ func (s shipment) verify(t *testing.T, k *components.Kafka, l *load, files []log
 		args = append(args, "--registry", shared.Registry(t).URL)
 	}
 	stdout, stderr, code := components.TryPython(t, "verify.py", args...)
-	t.Logf("%s", stdout)
 	if code != 0 {
-		t.Errorf("verify.py: exit code %d:\n%s", code, stderr)
+		t.Fatalf("verify.py: exit code %d:\n%s", code, stderr)
+	}
+	t.Logf("%s", stdout)
+	var summary struct{ Rejected int }
+	if err := json.Unmarshal(stdout, &summary); err != nil {
+		t.Fatalf("read the summary of verify.py: %v", err)
+	}
+	if summary.Rejected != rotations {
+		t.Errorf("%d lines in quarantine, want the %d scribbles and nothing else", summary.Rejected, rotations)
 	}
 }

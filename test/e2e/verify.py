@@ -108,7 +108,7 @@ def check_origins(events, rejected, files):
     for where, event in events + rejected:
         origin = event["origin"]
         places[origin["file"]].append((origin["offset"], origin["length"], origin["crc32c"] & 0xFFFFFFFF))
-    by_first = {tuple(f["lines"][0]): f for f in files if f["lines"]}
+    by_first = {tuple(f["lines"][0]): f for f in files if f["lines"]}  # the first lines of the files must differ
     if len(places) != len(by_first):
         problem("%d file generations in Kafka, but %d log files that are not empty", len(places), len(by_first))
     for generation, got in sorted(places.items()):
