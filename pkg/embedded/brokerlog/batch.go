@@ -84,16 +84,23 @@ func readSegment(path string, visit func(b batch, raw []byte) error) (valid int6
 	if err != nil {
 		return 0, fmt.Errorf("stat segment: %w", err)
 	}
-	in := bufio.NewReaderSize(f, 1<<18)
+	valid, err = readBatches(bufio.NewReaderSize(f, 1<<18), info.Size(), visit)
+	if err != nil {
+		return valid, fmt.Errorf("read segment %s at byte %d: %w", path, valid, err)
+	}
+	return valid, nil
+}
+
+// readBatches is readSegment for a reader of size bytes.
+func readBatches(in io.Reader, size int64, visit func(b batch, raw []byte) error) (valid int64, err error) {
 	var raw []byte
-	for valid < info.Size() {
-		raw, err = readRaw(in, raw, info.Size()-valid)
-		if err != nil {
-			return valid, fmt.Errorf("read segment %s at byte %d: %w", path, valid, err)
+	for valid < size {
+		if raw, err = readRaw(in, raw, size-valid); err != nil {
+			return valid, err
 		}
 		b, err := parseBatch(raw)
 		if err != nil {
-			return valid, fmt.Errorf("read segment %s at byte %d: %w", path, valid, err)
+			return valid, err
 		}
 		if err := visit(b, raw); err != nil {
 			return valid, err

@@ -105,14 +105,14 @@ func (p *partition) eachRecord(visit func(batch, *kmsg.RecordBatch, []kmsg.Recor
 		_, err := readSegment(s.dat(p.dir), func(b batch, raw []byte) error {
 			var rb kmsg.RecordBatch
 			if err := rb.ReadFrom(raw); err != nil {
-				return fmt.Errorf("compact %s, offset %d: %w", s.dat(p.dir), b.offset, err)
+				return fmt.Errorf("compact offset %d: %w", b.offset, err)
 			}
 			if b.control() {
 				return visit(b, &rb, nil)
 			}
 			recs, err := kfake.BatchRecords(rb)
 			if err != nil {
-				return fmt.Errorf("compact %s, offset %d: %w", s.dat(p.dir), b.offset, err)
+				return fmt.Errorf("compact offset %d: %w", b.offset, err)
 			}
 			return visit(b, &rb, recs)
 		})

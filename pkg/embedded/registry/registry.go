@@ -102,6 +102,9 @@ func (r *Registry) apply(e entry) error {
 	case e.Reset:
 		delete(r.levels, e.Subject)
 	case e.Level != "":
+		if !e.Level.valid() {
+			return fmt.Errorf("subject %q: unknown compatibility level %q", e.Subject, e.Level)
+		}
 		r.levels[e.Subject] = e.Level
 	default:
 		if e.ID == len(r.schemas)+1 {
