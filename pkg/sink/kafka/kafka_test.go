@@ -111,14 +111,11 @@ func messages(t testing.TB, cfg Config, topic string) (ms []Message) {
 	}
 }
 
-// target is a site of its own on c for the suite.
-func target(t *testing.T, c *kfake.Cluster, site string, change func(*Config)) sinktest.Target {
-	base := config(t, c)
+// target is a site of its own for the suite, on the brokers of base.
+func target(t *testing.T, base Config, site string) sinktest.Target {
+	base.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	base.Site, base.Topic = site, "nginx."+site
 	base.Schemas, base.Changes = site+".schemas", site+".changes"
-	if change != nil {
-		change(&base)
-	}
 	owners := map[string]*Owner{}
 	return sinktest.Target{
 		Open: func(p sinktest.Process) sink.Sink {
@@ -148,7 +145,7 @@ func target(t *testing.T, c *kfake.Cluster, site string, change func(*Config)) s
 func TestKeepsTheContract(t *testing.T) {
 	c := broker(t)
 	var n atomic.Int32
-	sinktest.RunSink(t, func(t *testing.T) sinktest.Target { return target(t, c, fmt.Sprint("site", n.Add(1)), nil) })
+	sinktest.RunSink(t, func(t *testing.T) sinktest.Target { return target(t, config(t, c), fmt.Sprint("site", n.Add(1))) })
 }
 
 func TestKeepsTheContractInEveryCompression(t *testing.T) {

@@ -71,7 +71,7 @@ func (s *Sink) Recover(ctx context.Context) (sink.Position, error) {
 	if s.closed {
 		return nil, errClosed
 	}
-	note := newNotice(s.cfg.Logger, 0)
+	note := newNotice(s.cfg.Logger, time.Second) // a new topic's leaders take a moment, for one
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		s.drop()
 		err := s.attempt(ctx)
@@ -119,17 +119,32 @@ func (s *Sink) attempt(ctx context.Context) error {
 		s.cfg.Logger.Warn("the state topic has another number of partitions than configured; start-up reads all of them",
 			"topic", s.cfg.State, "partitions", s.st.partitions, "configured", s.cfg.StatePartitions)
 	}
-	if err := s.st.read(ctx); err != nil {
-		return err
-	}
-	pos, owner := s.st.current()
-	if err := s.st.mayStart(owner); err != nil {
+	pos, err := s.look(ctx)
+	if err != nil {
 		return err
 	}
 	if err := s.newWriter(ctx, counts); err != nil {
 		return err
 	}
 	return s.barrier(ctx, pos)
+}
+
+// look reads who the owner is before anybody is fenced, and the position as far as it can be seen by then. What is not decided yet
+// is not waited for, since it may be an earlier run's of ours that only fencing ends. Only before it says no it waits: the last
+// owner may have left this very moment, and a coordinator answers before it has written the end of a transaction everywhere.
+func (s *Sink) look(ctx context.Context) (*stateRecord, error) {
+	if err := s.st.read(ctx, false); err != nil {
+		return nil, err
+	}
+	pos, owner := s.st.current()
+	if s.st.mayStart(owner) == nil {
+		return pos, nil
+	}
+	if err := s.st.read(ctx, true); err != nil {
+		return nil, err
+	}
+	pos, owner = s.st.current()
+	return pos, s.st.mayStart(owner)
 }
 
 // ensureTopics returns the number of partitions of each topic.
@@ -326,7 +341,9 @@ func (s *Sink) Close() error {
 	}
 	s.closed = true
 	if s.working && s.err == nil {
-		if err := s.release(); err != nil {
+		if err := s.release(); errors.Is(err, sarama.ErrProducerFenced) || errors.Is(err, sarama.ErrInvalidProducerEpoch) {
+			s.cfg.Logger.Debug("a newer session has the site already", "site", s.cfg.Site)
+		} else if err != nil {
 			s.cfg.Logger.Warn("the site could not be released; to start it on another host will need --takeover", "site", s.cfg.Site, "error", err)
 		}
 		s.hint()

@@ -126,8 +126,8 @@ func (s *state) apply(v *view, m *Message) error {
 	return nil
 }
 
-// read reads the newest records of the site that are decided, in every partition that may hold them.
-func (s *state) read(ctx context.Context) error {
+// read reads the newest records of the site in every partition that may hold them; see scan for all.
+func (s *state) read(ctx context.Context, all bool) error {
 	partitions := []int32{s.home}
 	if s.partitions != s.cfg.StatePartitions {
 		// Somebody made the topic with another number of partitions, or added some later, and then records written before that
@@ -138,7 +138,7 @@ func (s *state) read(ctx context.Context) error {
 		}
 	}
 	for _, p := range partitions {
-		v, err := s.scan(ctx, p, false)
+		v, err := s.scan(ctx, p, all)
 		if err != nil {
 			return err
 		}
@@ -148,8 +148,8 @@ func (s *state) read(ctx context.Context) error {
 }
 
 // scan looks for the site's newest records from the end of a partition backwards, in windows that grow: for a site that ran
-// lately this is one small read, and at worst it is the partition read once. With all it goes up to the end that is replicated
-// and waits until that is decided.
+// lately this is one small read, and at worst it is the partition read once. It starts from the end of what is decided, or with all
+// from the end of what is replicated and waits until that is decided.
 func (s *state) scan(ctx context.Context, partition int32, all bool) (*view, error) {
 	oldest, err := s.c.offsetAt(s.cfg.State, partition, sarama.OffsetOldest, false)
 	if err != nil {

@@ -138,7 +138,7 @@ func allStreams(t *testing.T, tg Target) {
 	s.write(recs...)
 	expect(t, tg, nil)
 	s.commit("p1")
-	got := tg.Committed()
+	got := committed(t, tg, len(recs))
 	for st := range sink.NumStreams {
 		if n := len(valuesOf(got, st)); n != 20 {
 			t.Errorf("%v: want 20 records, got %d", st, n)
@@ -163,7 +163,7 @@ func recordFields(t *testing.T, tg Target) {
 	want := Record{Stream: sink.Events, Key: []byte("the key"), Value: []byte{0, 0xC3, 1, '\n'}, Time: 1_712_345_678_901_000, Header: h}
 	s.write(want)
 	s.commit("p1")
-	got := tg.Committed()
+	got := committed(t, tg, 1)
 	if len(got) != 1 {
 		t.Fatalf("want 1 record, got %d", len(got))
 	}

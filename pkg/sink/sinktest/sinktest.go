@@ -35,7 +35,7 @@ type Process struct {
 type Target struct {
 	// Open makes the sink of one session. The suite closes it.
 	Open func(p Process) sink.Sink
-	// Committed reads what is visible to a careful reader, in order within each stream.
+	// Committed reads what is visible to a careful reader, in order within each stream. It does not wait for what is open.
 	Committed func() []Record
 	// NoOwnership is for sinks that are on one host by nature: the suite leaves out fencing and takeover.
 	NoOwnership bool
@@ -168,11 +168,23 @@ func events(prefix string, n int) []Record {
 // expect fails the test unless exactly these records are visible, in this order within each stream.
 func expect(t *testing.T, tg Target, want []Record) {
 	t.Helper()
-	got := tg.Committed()
+	got := committed(t, tg, len(want))
 	for s := range sink.NumStreams {
 		g, w := valuesOf(got, s), valuesOf(want, s)
 		if !slices.Equal(g, w) {
 			t.Fatalf("%v: want %d records %.200q, got %d %.200q", s, len(w), w, len(g), g)
+		}
+	}
+}
+
+// committed reads until n records are visible, or more than should be: a commit is durable when it returns, but a far side may
+// show it to readers a moment later.
+func committed(t *testing.T, tg Target, n int) []Record {
+	t.Helper()
+	for deadline := time.Now().Add(Timeout); ; {
+		got := tg.Committed()
+		if len(got) >= n || time.Now().After(deadline) {
+			return got
 		}
 	}
 }
