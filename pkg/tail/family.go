@@ -201,13 +201,22 @@ func (s *source) newer(c *candidate, a *generation) bool {
 
 // unread returns the files of s that are generations nobody has read, oldest first. a is the anchor before this poll.
 func (t *Tailer) unread(s *source, a *generation) []candidate {
-	if a == nil || !s.listed || s.hasLive && a.key == s.live.key {
-		return nil // nothing was rotated since the anchor
+	if a == nil || !s.listed {
+		return nil
+	}
+	// While the anchor is at the path nothing was renamed since. But as long as nothing was read of it, a truncation could not be
+	// noticed: what it had is then in a copy that is younger than it.
+	live := s.hasLive && a.key == s.live.key
+	if live && a.offset > 0 {
+		return nil
 	}
 	var found []candidate
 	for i := range s.files {
 		c := &s.files[i]
-		if g, _ := t.owner(c.st.key); g == nil && c.rank.kind != noRank && c.st.size > 0 && s.newer(c, a) {
+		if g, _ := t.owner(c.st.key); g != nil || c.rank.kind == noRank || c.st.size == 0 {
+			continue
+		}
+		if live && !c.gz && c.st.born > a.born || !live && s.newer(c, a) {
 			found = append(found, *c)
 		}
 	}

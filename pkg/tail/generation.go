@@ -47,6 +47,7 @@ type generation struct {
 	half      int64     // bytes after the last newline, at the last look
 	over      *overlong // the line being skipped over
 	lost      *Lost     // to be returned
+	cut       bool      // the poll found it truncated
 	truncated bool      // we saw it lose its bytes: its end is known
 	skipTo    int64     // bytes to be passed over (StartAt End) once it can be opened
 	missing   time.Time // since when it is looked for in vain

@@ -35,7 +35,8 @@ func (t *Tailer) refresh(s *source) {
 	}
 }
 
-// lookAt notes how large an open generation is.
+// lookAt notes how large an open generation is, and whether it was cut. Its size is believed only with the mark: a loss is counted
+// from it, and the file may be truncated and growing again.
 func (t *Tailer) lookAt(g *generation) {
 	g.err = nil
 	st, err := g.src.stat()
@@ -43,17 +44,25 @@ func (t *Tailer) lookAt(g *generation) {
 		return // the read that follows says so
 	}
 	g.nlink, g.seen, g.mtime = st.nlink, t.tick, st.mtime
-	// A size is believed only with the mark: a loss is counted from it, and the file may be truncated and growing again.
-	if !g.gz && st.size > g.size && g.marked(g.src) {
-		g.size = st.size
+	if g.gz {
+		return
 	}
+	same, err := g.marked()
+	if err != nil {
+		return
+	}
+	if !same || g.offset == 0 && st.size < g.size {
+		g.cut = true
+		return
+	}
+	g.size = max(g.size, st.size)
 }
 
-// marked says whether the bytes before the offset are still in src.
-func (g *generation) marked(src content) bool {
+// marked says whether the bytes before the offset are still there.
+func (g *generation) marked() (bool, error) {
 	var b [markMax]byte
-	n, err := src.readAt(b[:g.tailLen], g.offset-int64(g.tailLen))
-	return err == nil && bytes.Equal(b[:n], g.tail[:g.tailLen])
+	n, err := g.src.readAt(b[:g.tailLen], g.offset-int64(g.tailLen))
+	return bytes.Equal(b[:n], g.tail[:g.tailLen]), err
 }
 
 // recheck looks at the file of a finished generation that changed: it has grown, or it is another file by now.

@@ -89,6 +89,10 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 			return
 		}
 	}
+	if i := slices.IndexFunc(s.gens, (*generation).blank); i >= 0 && !live && err == nil {
+		t.attach(s.gens[i], src, c) // the copy of a file that was truncated before anything was read
+		return
+	}
 	prev := s.old
 	if live || prev == nil {
 		prev = s.last()
@@ -113,6 +117,11 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 		s.gens = slices.Insert(s.gens, len(s.gens)-1, g)
 	}
 	t.log.Info("reading a log file", "path", c.path, "bytes", c.st.size)
+}
+
+// blank says whether g was truncated before anything was read of it: only the age of a copy can tell that it is one.
+func (g *generation) blank() bool {
+	return !g.done && g.src == nil && g.headLen == 0 && g.key == fileKey{}
 }
 
 // same deals with a file that begins with all that was read of g. If g has no file any more, this is it: moved to another disk,
@@ -157,7 +166,7 @@ func (t *Tailer) truncate(s *source, g *generation) {
 	}
 	next := newGeneration(s.path, &c, g)
 	next.src, next.quiet, next.seen = g.src, t.tick, t.tick
-	g.src, g.key, g.over, g.half, g.final = nil, fileKey{}, nil, 0, false
+	g.src, g.key, g.over, g.half, g.final, g.cut = nil, fileKey{}, nil, 0, false, false
 	// Its size is exact only if it was looked at a moment ago.
 	g.truncated, g.missing = t.tick.Sub(g.seen) <= 2*t.cfg.PollInterval, t.tick
 	s.gens = slices.Insert(s.gens, slices.Index(s.gens, g)+1, next)

@@ -99,6 +99,13 @@ func (t *Tailer) poll() {
 	}
 	for _, s := range t.sources {
 		t.refresh(s)
+		// A truncated file is dealt with before unread ones are looked for, or its own copy would be taken for one.
+		for _, g := range slices.Clone(s.gens) {
+			if g.cut {
+				t.truncate(s, g)
+				t.resume(s, g, nil)
+			}
+		}
 	}
 	for _, s := range t.sources {
 		t.takeLive(s)
