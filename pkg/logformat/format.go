@@ -7,8 +7,9 @@ import (
 
 // Options are the choices that Compile leaves to its caller.
 type Options struct {
-	// TrustUnescaped accepts escape=none. A client can then write line feeds, quotes and separators into the log: it can forge whole lines,
-	// and columns of the line of its own request. Only lines that can be read in exactly one way are accepted even then.
+	// TrustUnescaped accepts escape=none. A client can then write line feeds, quotes and separators into the log: it can forge
+	// whole lines, and columns of the line of its own request. Only lines that can be read in exactly one way are accepted even
+	// then.
 	TrustUnescaped bool
 }
 
@@ -41,14 +42,14 @@ func (f *Format) Escape() Escape { return f.def.Escape }
 // Literal returns the fixed text before column i; Literal(len(Columns())) is the text after the last column.
 func (f *Format) Literal(i int) string { return f.literals[i] }
 
-// Warnings returns what the author of the format should know, one sentence each, such as which lines will be refused. They start with file and
-// line if the definition has them.
+// Warnings returns what the author of the format should know, one sentence each, such as which lines will be refused. They start
+// with file and line if the definition has them.
 func (f *Format) Warnings() []string { return f.warnings }
 
 // Missing says whether v is what Nginx writes for a variable that has no value: "-" in the default mode, nothing in the other
-// modes. In the default mode a header whose value is a dash looks the same; in the other modes an empty one does. In a column of numbers Split lets
-// both forms through, whatever the mode: a list may hold "-" for a server without an answer, and $remote_port is empty on a
-// UNIX-domain socket. A value that does not parse there is null.
+// modes. In the default mode a header whose value is a dash looks the same; in the other modes an empty one does. In a column of
+// numbers Split lets both forms through, whatever the mode: a list may hold "-" for a server without an answer, and $remote_port
+// is empty on a UNIX-domain socket. A value that does not parse there is null.
 func (f *Format) Missing(v []byte) bool {
 	if f.def.Escape == EscapeDefault {
 		return len(v) == 1 && v[0] == '-'

@@ -58,8 +58,8 @@ func (f *Format) checkProse(refs []variableRef) error {
 	return nil
 }
 
-// isDistinct says whether a separator is rarely found within a text: it has a byte that URLs must encode and prose hardly needs, or it is at
-// least three bytes long and not all spaces, as in " ua=".
+// isDistinct says whether a separator is rarely found within a text: it has a byte that URLs must encode and prose hardly needs,
+// or it is at least three bytes long and not all spaces, as in " ua=".
 func isDistinct(literal string) bool {
 	return strings.ContainsAny(literal, "|^<>{}[]`") || (len(literal) >= 3 && strings.Trim(literal, " ") != "")
 }

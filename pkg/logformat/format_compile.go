@@ -30,12 +30,13 @@ type op struct {
 	after separator // the literal behind the value or the run
 }
 
-// Compile turns a definition into a plan for cutting its lines, or says why lines of that format can't be cut safely and what to do
-// about it. Errors start with file and line where d has them, and give the column of the variable in the text.
+// Compile turns a definition into a plan for cutting its lines, or says why lines of that format can't be cut safely and what to
+// do about it. Errors start with file and line where d has them, and give the column of the variable in the text.
 //
-// It refuses a format in which a value's end can't be seen: two variables with nothing between them; two texts with nothing but weak separators between them
-// ($http_referer $http_user_agent without quotes); escape=none, unless the options trust it. A format with unquoted texts that
-// are separated better compiles with a warning: most lines can then be read in one way only, and Split refuses the others.
+// It refuses a format in which a value's end can't be seen: two variables with nothing between them; two texts with nothing but
+// weak separators between them ($http_referer $http_user_agent without quotes); escape=none, unless the options trust it. A
+// format with unquoted texts that are separated better compiles with a warning: most lines can then be read in one way only, and
+// Split refuses the others.
 func Compile(d *Definition, o Options) (*Format, error) {
 	refs, literals, err := parseText(d)
 	if err != nil {
@@ -94,8 +95,8 @@ func (f *Format) planSingle(i int) (o op, ok bool) {
 	return o, true
 }
 
-// planSegment makes the op of the run that starts at column i, a text or a list whose end does not show by itself. The run ends before the first
-// literal with a byte that nothing in the run can hold, or with the line.
+// planSegment makes the op of the run that starts at column i, a text or a list whose end does not show by itself. The run ends
+// before the first literal with a byte that nothing in the run can hold, or with the line.
 func (f *Format) planSegment(i int) op {
 	o := op{code: opSegment, kind: f.columns[i].Kind, col: int32(i)}
 	j := i
@@ -119,8 +120,8 @@ func (f *Format) planSegment(i int) op {
 	return o
 }
 
-// firstOutside returns the index of the first byte of literal that is not in set. In JSON mode a quote behind a backslash does not count, for a
-// value may end with the backslash's escape.
+// firstOutside returns the index of the first byte of literal that is not in set. In JSON mode a quote behind a backslash does
+// not count, for a value may end with the backslash's escape.
 func (f *Format) firstOutside(literal string, set *byteSet) (i int, ok bool) {
 	for i := range len(literal) {
 		if !set[literal[i]] {

@@ -78,8 +78,8 @@ func fixedLen(k Kind) int {
 	return 0
 }
 
-// fits says whether v can be a value of kind k in a line of mode e. Numbers and lists may be missing: "-" or empty; the times may not, for
-// the log module prints them itself.
+// fits says whether v can be a value of kind k in a line of mode e. Numbers and lists may be missing: "-" or empty; the times may
+// not, for the log module prints them itself.
 func fits(k Kind, v []byte, e Escape) bool {
 	switch k {
 	case Token:

@@ -6,9 +6,9 @@ const (
 	timeISOLen   = len("1970-09-28T12:00:00+06:00")
 )
 
-// ParseTimeLocal reads a value of kind TimeLocal, 10/Oct/2000:13:55:36 -0700, and returns microseconds since the Unix epoch. Month
-// names are English in any locale, as ngx_times.c has them. The date must exist in the calendar. Second 60 is accepted, as a C library with
-// leap seconds prints it, and counts as the first second of the next minute. It does not allocate.
+// ParseTimeLocal reads a value of kind TimeLocal, 10/Oct/2000:13:55:36 -0700, and returns microseconds since the Unix epoch.
+// Month names are English in any locale, as ngx_times.c has them. The date must exist in the calendar. Second 60 is accepted, as
+// a C library with leap seconds prints it, and counts as the first second of the next minute. It does not allocate.
 func ParseTimeLocal(v []byte) (micros int64, ok bool) {
 	if len(v) != timeLocalLen || v[2] != '/' || v[6] != '/' || v[11] != ':' || v[20] != ' ' {
 		return 0, false

@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// Split cuts line, without its line feed, by the format. It returns one span per column, in the memory of dst if there is room for
-// them; what dst held is overwritten. A span's bytes are still escaped (AppendUnescaped) and may be "missing" (Missing). Literals
-// and spans joined are the line again.
+// Split cuts line, without its line feed, by the format. It returns one span per column, in the memory of dst if there is room
+// for them; what dst held is overwritten. A span's bytes are still escaped (AppendUnescaped) and may be "missing" (Missing).
+// Literals and spans joined are the line again.
 //
-// A line that Nginx can't have written by this format, or that can be read in more than one way, is refused: the error is a *Misfit. Values that are numbers or
-// times are checked as the parsers of this package check them. It allocates nothing for a line that fits once dst is large enough. Work
-// is linear in the length of the line, whatever a client makes of it.
+// A line that Nginx can't have written by this format, or that can be read in more than one way, is refused: the error is a
+// *Misfit. Values that are numbers or times are checked as the parsers of this package check them. It allocates nothing for a
+// line that fits once dst is large enough. Work is linear in the length of the line, whatever a client makes of it.
 func (f *Format) Split(dst []Span, line []byte) ([]Span, error) {
 	if cap(dst) < len(f.columns) {
 		dst = make([]Span, len(f.columns))
@@ -87,8 +87,8 @@ func nextSlash(line []byte, pos int) int {
 	return len(line)
 }
 
-// endOfText returns where the text at pos ends, or -1 if it does not fit. slash is the place of the next backslash. plain says that all bytes
-// of the line but quotes and backslashes were looked at.
+// endOfText returns where the text at pos ends, or -1 if it does not fit. slash is the place of the next backslash. plain says
+// that all bytes of the line but quotes and backslashes were looked at.
 func (f *Format) endOfText(o *op, line []byte, pos, slash int, plain bool) int {
 	n := indexStop(line, pos, o.stop)
 	if slash < pos+n && f.def.Escape == EscapeJSON {

@@ -6,7 +6,8 @@ import (
 	"math/bits"
 )
 
-// Constants for looking at eight bytes at a time: each byte of a word is treated alike, and the high bit of each byte holds the answer.
+// Constants for looking at eight bytes at a time: each byte of a word is treated alike, and the high bit of each byte holds the
+// answer.
 const (
 	each     = 0x0101010101010101
 	highBits = each * 0x80

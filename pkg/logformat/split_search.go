@@ -7,9 +7,9 @@ type state struct {
 	ways uint8 // number of ways to get here: 1, or 2 for more than one
 }
 
-// search finds all ways to read a run of columns whose ends don't show. Column by column, it goes from the set of places where a value can
-// start to the set of places where the next one can. So the work is bounded by columns times length, not by the number of
-// ways, which grows with the power of the columns.
+// search finds all ways to read a run of columns whose ends don't show. Column by column, it goes from the set of places where a
+// value can start to the set of places where the next one can. So the work is bounded by columns times length, not by the number
+// of ways, which grows with the power of the columns.
 type search struct {
 	f      *Format
 	line   []byte // up to the end of the run
@@ -106,8 +106,8 @@ func (s *search) ambiguous(first, last int) *Misfit {
 		Reason: "can be read in more than one way; put double quotes around the variable in the format"}
 }
 
-// stepText finds where the values of text column i can end: before each of its literals, or at the end of the run, that can be reached from a start without
-// a byte that a text can't hold. One pass over the line serves all starts.
+// stepText finds where the values of text column i can end: before each of its literals, or at the end of the run, that can be
+// reached from a start without a byte that a text can't hold. One pass over the line serves all starts.
 func (s *search) stepText(i int, last bool) {
 	literal, set := s.f.literals[i+1], s.f.sets[i]
 	next, starts := s.level, len(s.states)
@@ -161,8 +161,8 @@ func (s *search) lengthAt(p int, set *byteSet) int {
 	return 1
 }
 
-// stepTyped finds where the values of column i, a word, a number, a time or a list, can end. From each start it goes as far as the bytes of the kind go, and
-// tries each of the literals on the way.
+// stepTyped finds where the values of column i, a word, a number, a time or a list, can end. From each start it goes as far as
+// the bytes of the kind go, and tries each of the literals on the way.
 func (s *search) stepTyped(i int, last bool) {
 	kind, literal, set := s.f.columns[i].Kind, s.f.literals[i+1], s.f.sets[i]
 	starts := len(s.states)
@@ -182,8 +182,8 @@ func (s *search) stepTyped(i int, last bool) {
 	}
 }
 
-// tryTyped adds the state at next if the bytes from start to end are a value of the kind. The new states, from index first on, stay sorted by place, and
-// ways that meet are added up.
+// tryTyped adds the state at next if the bytes from start to end are a value of the kind. The new states, from index first on,
+// stay sorted by place, and ways that meet are added up.
 func (s *search) tryTyped(kind Kind, start, end, next, from, first int) {
 	s.steps += end - start
 	if !fitsUnquoted(kind, s.line[start:end], s.f.def.Escape) {

@@ -2,9 +2,9 @@ package logformat
 
 import "bytes"
 
-// splitSegment cuts a run of columns and returns where the run ends. The run's end is certain: it is where a byte stands that nothing in it
-// can hold. From there columns are cut off from the right as long as each shows its own start. What is left is one column,
-// or a matter of search.
+// splitSegment cuts a run of columns and returns where the run ends. The run's end is certain: it is where a byte stands that
+// nothing in it can hold. From there columns are cut off from the right as long as each shows its own start. What is left is one
+// column, or a matter of search.
 func (f *Format) splitSegment(dst []Span, o *op, line []byte, pos int) (end int, m *Misfit) {
 	end = f.endOfSegment(o, line, pos)
 	if end < pos {
@@ -46,8 +46,8 @@ func (f *Format) endOfSegment(o *op, line []byte, pos int) int {
 	return pos + n - int(o.back)
 }
 
-// startFromRight returns where the value of column i starts that ends at end, with its literal before it and all of it from pos on, or -1 if it
-// does not fit.
+// startFromRight returns where the value of column i starts that ends at end, with its literal before it and all of it from pos
+// on, or -1 if it does not fit.
 func (f *Format) startFromRight(i int, line []byte, pos, end int) int {
 	kind, literal := f.columns[i].Kind, f.literals[i]
 	start := end - fixedLen(kind)

@@ -56,8 +56,8 @@ func BenchmarkSplit(b *testing.B) {
 	}
 }
 
-// BenchmarkSplitFloor is what BenchmarkSplit/headers22 is measured against: the same lines, with nothing done but finding each literal in turn.
-// It checks no value, and cuts some lines wrongly.
+// BenchmarkSplitFloor is what BenchmarkSplit/headers22 is measured against: the same lines, with nothing done but finding each
+// literal in turn. It checks no value, and cuts some lines wrongly.
 func BenchmarkSplitFloor(b *testing.B) {
 	f, lines := corpus(b, "bench", "access.log", "bench")
 	literals := make([][]byte, len(f.literals))

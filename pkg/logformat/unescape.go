@@ -2,13 +2,13 @@ package logformat
 
 import "bytes"
 
-// AppendUnescaped appends the bytes that the value v of a line stood for before Nginx escaped them, and returns the longer slice. It is the
-// exact inverse of ngx_http_log_escape (EscapeDefault) and ngx_escape_json (EscapeJSON); with EscapeNone it copies.
+// AppendUnescaped appends the bytes that the value v of a line stood for before Nginx escaped them, and returns the longer slice.
+// It is the exact inverse of ngx_http_log_escape (EscapeDefault) and ngx_escape_json (EscapeJSON); with EscapeNone it copies.
 //
 // Only what Nginx writes is an escape; all else stays as it is. In the default mode that is \xHH with upper-case digits, for a
-// byte that Nginx escapes: \x22 and \x5C, but neither \x5c nor \x41. In JSON mode it is \" \\ \b \f \n \r \t and \u00HH with upper-case
-// digits for the other bytes below 0x20. So any bytes come back as they were, and a client can't smuggle in an escape of its own: its
-// backslash was itself escaped. A missing value ("-", see Format.Missing) must be told apart before.
+// byte that Nginx escapes: \x22 and \x5C, but neither \x5c nor \x41. In JSON mode it is \" \\ \b \f \n \r \t and \u00HH with
+// upper-case digits for the other bytes below 0x20. So any bytes come back as they were, and a client can't smuggle in an escape
+// of its own: its backslash was itself escaped. A missing value ("-", see Format.Missing) must be told apart before.
 func AppendUnescaped(dst, v []byte, e Escape) []byte {
 	for {
 		i := bytes.IndexByte(v, '\\')

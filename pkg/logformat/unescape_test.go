@@ -1,6 +1,7 @@
 package logformat
 
-// Shows that unescaping is the exact inverse of what Nginx does, for each byte and for any bytes, and leaves alone what Nginx does not write.
+// Shows that unescaping is the exact inverse of what Nginx does, for each byte and for any bytes, and leaves alone what Nginx
+// does not write.
 
 import (
 	"bytes"
@@ -57,8 +58,8 @@ func escapeAs(v []byte, e Escape) []byte {
 	return v
 }
 
-// TestUnescapeGolden compares what Nginx writes for each of the 256 bytes in each mode with a table, and reads each back. The table agrees
-// with what Nginx 1.22.1 was seen to write.
+// TestUnescapeGolden compares what Nginx writes for each of the 256 bytes in each mode with a table, and reads each back. The
+// table agrees with what Nginx 1.22.1 was seen to write.
 func TestUnescapeGolden(t *testing.T) {
 	var table bytes.Buffer
 	for c := range 256 {
@@ -121,7 +122,8 @@ func TestUnescapeLeavesTheRest(t *testing.T) {
 	}
 }
 
-// FuzzUnescape escapes any bytes as Nginx does and reads them back; the plain bytes taken for escaped ones must not make it fail either.
+// FuzzUnescape escapes any bytes as Nginx does and reads them back; the plain bytes taken for escaped ones must not make it fail
+// either.
 func FuzzUnescape(f *testing.F) {
 	for _, s := range []string{"", "-", "GET / HTTP/1.1", `\x22`, "\x16\x03\x01\x00", "caf\xc3\xa9 \"q\" \\ \x7f\xff\n", `\u001F\"`} {
 		f.Add([]byte(s))

@@ -17,9 +17,9 @@ type moduleVariables struct {
 
 // variableTable is every variable of the modules of Nginx, from their sources and the index of variables in its documentation.
 //
-// A kind other than Text is a promise about bytes: a value that breaks it makes its line a misfit. So a variable is Text wherever a
-// client can put other bytes into it, even where it should be a number ($content_length) or one word ($request_method: over HTTP/2 a bad
-// one is refused, but logged).
+// A kind other than Text is a promise about bytes: a value that breaks it makes its line a misfit. So a variable is Text wherever
+// a client can put other bytes into it, even where it should be a number ($content_length) or one word ($request_method: over
+// HTTP/2 a bad one is refused, but logged).
 var variableTable = []moduleVariables{
 	{moduleLog, logVariables},
 	{moduleCore, coreVariables},
