@@ -23,9 +23,6 @@ const (
 func compareAll(ctx context.Context, b *bench) error {
 	var kept bytes.Buffer
 	b.out = io.MultiWriter(b.out, &kept)
-	if _, err := b.binary(); err != nil {
-		return err
-	}
 	if err := b.needKafka(); err != nil {
 		return err
 	}
@@ -44,6 +41,10 @@ func compareAll(ctx context.Context, b *bench) error {
 
 // comparePaths runs the three programs and prints how they compare.
 func comparePaths(ctx context.Context, b *bench) error {
+	binary, err := b.binary()
+	if err != nil {
+		return err
+	}
 	file, err := b.generate(ctx, "access.log", b.lines)
 	if err != nil {
 		return err
@@ -58,7 +59,7 @@ func comparePaths(ctx context.Context, b *bench) error {
 	raw.records = func(size int64, _ int) int { return floorRecords(size) }
 	tap := contender{name: "ngxtap", records: eachLine, command: func(file, topic string) ([]string, error) {
 		conf, err := b.configure(file, topic)
-		return []string{filepath.Join(b.root, "bin", "ngxtap"), "run", "--once", "-c", conf}, err
+		return []string{binary, "run", "--once", "-c", conf}, err
 	}}
 	results, err := b.interleave(ctx, file, []contender{raw, b.part("textbook"), tap})
 	if err != nil {

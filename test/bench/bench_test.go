@@ -257,6 +257,12 @@ func TestMeasureSeesTimeAndMemoryOfTheChild(t *testing.T) {
 	}
 }
 
+func TestKafkaVersionIsKnown(t *testing.T) {
+	if v, err := kafkaVersion("../.."); err != nil || !strings.HasPrefix(v, "4.") {
+		t.Errorf("got %q, %v", v, err)
+	}
+}
+
 func TestWrongArgumentsAreErrors(t *testing.T) {
 	for _, args := range [][]string{{"nonsense"}, {"floor"}, {"-lines", "1"}, {"all", "surplus"}} {
 		if err := run(t.Context(), args, &bytes.Buffer{}); err == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +51,23 @@ func (b *bench) startKafka() (brokers []string, version string, err error) {
 		}
 	}()
 	k := components.StartKafka(&host{b: b})
-	return strings.Split(k.Bootstrap, ","), "Apache Kafka of test/components/versions.env, one broker on this machine", nil
+	version, err = kafkaVersion(b.root)
+	return strings.Split(k.Bootstrap, ","), version + ", one broker of test/components on the same machine", err
+}
+
+// kafkaVersion returns the version that test/components installs.
+func kafkaVersion(root string) (string, error) {
+	file := filepath.Join(root, "test", "components", "versions.env")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "KAFKA="); ok {
+			return v, nil
+		}
+	}
+	return "", fmt.Errorf("%s: no KAFKA=", file)
 }
 
 // host is the testing.TB that components start programs with. Only what they call is there.

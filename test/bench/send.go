@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -57,6 +58,7 @@ func asyncConfig() *sarama.Config {
 	c.Producer.Idempotent = true
 	c.Net.MaxOpenRequests = 1 // sarama's condition for Idempotent
 	c.Producer.Return.Successes = true
+	c.Producer.Flush.Frequency = 100 * time.Millisecond // larger batches: without it a slow caller makes one of every few messages
 	return c
 }
 

@@ -66,13 +66,17 @@ func (b *bench) generate(ctx context.Context, name string, lines int) (string, e
 	return path, nil
 }
 
-// binary returns the path of the ngxtap that `make build` makes.
+// binary returns the path of a copy of the ngxtap that `make build` makes, so that a build during the run changes nothing.
 func (b *bench) binary() (string, error) {
-	path := filepath.Join(b.root, "bin", "ngxtap")
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("no bin/ngxtap: run `make build` first: %w", err)
+	copied := filepath.Join(b.dir, "ngxtap")
+	if _, err := os.Stat(copied); err == nil {
+		return copied, nil
 	}
-	return path, nil
+	program, err := os.ReadFile(filepath.Join(b.root, "bin", "ngxtap"))
+	if err != nil {
+		return "", fmt.Errorf("run `make build` first: %w", err)
+	}
+	return copied, os.WriteFile(copied, program, 0o755)
 }
 
 // corpus is the folder of the benchmark's log_format and of a small log in it.
@@ -92,8 +96,8 @@ func (b *bench) describeMachine() {
 	if b.kafka != nil {
 		kafka = b.kafka.version
 	}
-	fmt.Fprintf(b.out, "date     %s\ncommit   %s\nmachine  %s, %d cores, Linux %s\ngo       %s\nkafka    %s\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), b.commit(), cpuModel(), runtime.NumCPU(), kernel(), runtime.Version(), kafka)
+	fmt.Fprintf(b.out, "date     %s\ncommit   %s\nmachine  %s, %d cores, Linux %s; load before the run %s\ngo       %s\nkafka    %s\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), b.commit(), cpuModel(), runtime.NumCPU(), kernel(), load(), runtime.Version(), kafka)
 }
 
 // commit returns the short name of the checked-out commit, "-dirty" if files differ from it.
@@ -116,6 +120,13 @@ func cpuModel() string {
 		}
 	}
 	return runtime.GOARCH
+}
+
+// load returns the load average of the last minute: figures of a busy machine are noisy.
+func load() string {
+	average, _ := os.ReadFile("/proc/loadavg")
+	minute, _, _ := strings.Cut(string(average), " ")
+	return minute
 }
 
 // kernel returns the release of the running kernel.
