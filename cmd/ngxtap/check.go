@@ -41,8 +41,10 @@ type report struct {
 	code int
 }
 
-func (r *report) ok(format string, args ...any)   { fmt.Fprintf(r.out, "ok       "+format+"\n", args...) }
-func (r *report) warn(format string, args ...any) { fmt.Fprintf(r.out, "warning  "+format+"\n", args...) }
+func (r *report) ok(format string, args ...any) { fmt.Fprintf(r.out, "ok       "+format+"\n", args...) }
+func (r *report) warn(format string, args ...any) {
+	fmt.Fprintf(r.out, "warning  "+format+"\n", args...)
+}
 
 // bad prints an error; code is exitFailed for what may cure itself and exitConfig for what can't.
 func (r *report) bad(code int, format string, args ...any) {

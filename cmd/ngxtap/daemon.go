@@ -146,7 +146,7 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
 		Frame: func(ctx context.Context) ([]byte, error) { return d.frame(ctx, s, formats, secrets, log) },
-		Open:  func() (sink.Sink, error) { return d.sink(s, owner, log) },
+		Open:  func() (sink.Sink, error) { return d.sink(s, owner) },
 	})
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: %w", s.File, s.Line, err))
@@ -199,8 +199,8 @@ func (d *daemon) prefix(ctx context.Context, subject, schemaJSON string, log *sl
 	return schema.AppendConfluent(nil, id), nil
 }
 
-func (d *daemon) sink(s *config.Site, owner *kafka.Owner, log *slog.Logger) (sink.Sink, error) {
-	c, err := kafkaConfig(d.cfg, s, log)
+func (d *daemon) sink(s *config.Site, owner *kafka.Owner) (sink.Sink, error) {
+	c, err := kafkaConfig(d.cfg, s, d.log) // it adds the site itself
 	if err != nil {
 		return nil, err
 	}

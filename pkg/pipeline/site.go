@@ -8,6 +8,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type Config struct {
 	PartitionBy    string        // none, host, or the name of an event field whose value becomes the key
 	CommitInterval time.Duration // the longest time that events wait for their commit
 	Once           bool          // read every file to its end, commit, return
+	RetryAfter     time.Duration // wait after a failed session, doubled up to 30 s; default: 1 s
 	Logger         *slog.Logger
 
 	// Frame is called once, before the first session: it gets the schemas' ids, calls Prepare on every format and returns the
@@ -87,7 +89,7 @@ func (s *Site) Run(ctx context.Context) error {
 		s.stats.setState("failed: " + err.Error())
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 	}
-	wait := newBackoff()
+	wait := newBackoff(s.cfg.RetryAfter)
 	for {
 		began := time.Now()
 		worked, err := s.session(ctx)
@@ -106,7 +108,7 @@ func (s *Site) Run(ctx context.Context) error {
 			return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 		}
 		if worked && time.Since(began) > time.Minute {
-			wait = newBackoff()
+			wait = newBackoff(s.cfg.RetryAfter)
 		}
 		d := wait.next()
 		s.stats.setState("recovering: " + err.Error())
@@ -147,6 +149,14 @@ func (s *Site) session(ctx context.Context) (worked bool, err error) {
 	defer func() { err = errors.Join(err, in.Close()) }()
 
 	l := newLine(s, out, in, st)
+	if pos == nil {
+		// From here on it is known where this site began: what is rotated away before its first line arrives is not taken for older
+		// than the first start, and start_at: end is not looked up again.
+		l.oldest = time.Now()
+		if err := l.commit(ctx); err != nil {
+			return false, err
+		}
+	}
 	s.stats.setState(StateRunning)
 	work, cancel := outlive(ctx, stopGrace)
 	defer cancel()
@@ -169,14 +179,15 @@ func outlive(ctx context.Context, grace time.Duration) (context.Context, context
 	}
 }
 
-// backoff doubles from one second to thirty.
-type backoff struct{ d time.Duration }
+// backoff doubles up to thirty seconds.
+type backoff struct{ after time.Duration }
 
-func newBackoff() *backoff { return &backoff{500 * time.Millisecond} }
+func newBackoff(first time.Duration) *backoff { return &backoff{cmp.Or(first, time.Second)} }
 
 func (b *backoff) next() time.Duration {
-	b.d = min(2*b.d, 30*time.Second)
-	return b.d
+	d := b.after
+	b.after = min(2*d, 30*time.Second)
+	return d
 }
 
 // sleep reports whether the time passed before ctx ended.

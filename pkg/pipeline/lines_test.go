@@ -1,0 +1,248 @@
+package pipeline
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"ngxtap/pkg/sink"
+	"ngxtap/pkg/sink/sinktest"
+)
+
+// TestWhatBecomesOfOddLines: each line becomes an event, a quarantined line with reason and column, or a counted blank line.
+func TestWhatBecomesOfOddLines(t *testing.T) {
+	f := func(name, line string, stream sink.Stream, reason string, column int) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			far := sinktest.NewMemory()
+			text := linesOf(0, 1) + line + "\n" + linesOf(1, 1)
+			cfg := config(t, far, logFile(t, text))
+			s := once(t, cfg)
+			got := read(t, far, cfg.Formats[0])
+			if len(got) != 3 {
+				t.Fatalf("%d records, want 3", len(got))
+			}
+			checkCovers(t, got, map[string]string{got[0].Origin.File: text})
+			a := got[1]
+			if a.stream != stream || !strings.Contains(a.Reason, reason) || stream == sink.Quarantine && a.Column != column {
+				t.Errorf("got %v %q at %d, want %v %q at %d", a.stream, a.Reason, a.Column, stream, reason, column)
+			}
+			if stream == sink.Quarantine && !bytes.Equal(a.Raw, []byte(line)) {
+				t.Errorf("raw = %q, want %q", a.Raw, line)
+			}
+			b := s.Stats().Bytes()
+			if !b.Balanced() || b.Read != int64(len(text)) {
+				t.Errorf("bytes %+v of %d", b, len(text))
+			}
+		})
+	}
+	f("carriage return", "200 \"a\"\r", sink.Events, "", 0)
+	f("missing number", `- "a"`, sink.Events, "", 0)
+	f("not a number", `2x0 "a"`, sink.Quarantine, "$status", 1)
+	f("other format", `GET / HTTP/1.1`, sink.Quarantine, "$status", 0)
+	f("one column more", `200 "a" "b"`, sink.Quarantine, "", 7)
+	f("half a line", `200 "a`, sink.Quarantine, "", 6)
+	f("two lines glued", `200 "a"200 "b"`, sink.Quarantine, "", 7)
+	f("NUL", "200 \"a\x00b\"", sink.Quarantine, "", 6)
+	f("only NUL", strings.Repeat("\x00", 4096), sink.Quarantine, "$status", 0)
+	f("raw UTF-8", `200 "é"`, sink.Quarantine, "", 5)
+	f("raw invalid UTF-8", "200 \"\xff\"", sink.Quarantine, "", 5)
+	f("escaped invalid UTF-8", `200 "\xFF"`, sink.Events, "", 0)
+	f("a space", " ", sink.Quarantine, "$status", 0)
+}
+
+func TestBlankLinesAreCountedAndPassedOver(t *testing.T) {
+	far := sinktest.NewMemory()
+	text := "\n\r\n" + linesOf(0, 2) + "\n\n" + linesOf(2, 1) + "\n"
+	cfg := config(t, far, logFile(t, text))
+	s := once(t, cfg)
+	if got := read(t, far, cfg.Formats[0]); len(got) != 3 {
+		t.Errorf("%d records, want 3", len(got))
+	}
+	if st := s.Stats(); st.Blank.Load() != 5 || st.Bytes().Blank != 6 || !st.Bytes().Balanced() {
+		t.Errorf("blank lines %d, bytes %+v", st.Blank.Load(), st.Bytes())
+	}
+}
+
+func TestHalfLineWaitsForItsEnd(t *testing.T) {
+	far := sinktest.NewMemory()
+	path := logFile(t, linesOf(0, 1)+`200 "a`)
+	cfg := config(t, far, path)
+	once(t, cfg)
+	if got := read(t, far, cfg.Formats[0]); len(got) != 1 {
+		t.Fatalf("%d records before the line is whole, want 1", len(got))
+	}
+	w, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := w.WriteString("b\"\n"); err != nil {
+		t.Fatal(err)
+	}
+	once(t, cfg)
+	got := read(t, far, cfg.Formats[0])
+	if len(got) != 2 || got[1].Headers["x-id"][0] != "ab" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestLongLines: over max_line only head, length and checksums are kept; below it, but too large for Kafka, likewise.
+func TestLongLines(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		length int
+		reason string
+	}{{"just fits an event", 900_000, ""}, {"event too large", 1_030_000, "longer than 1000000 bytes"}, {"over max_line", 3 << 20, "longer than max_line"}} {
+		t.Run(c.name, func(t *testing.T) {
+			far := sinktest.NewMemory()
+			long := `200 "` + strings.Repeat("x", c.length) + "\"\n"
+			text := linesOf(0, 1) + long + linesOf(1, 1)
+			cfg := config(t, far, logFile(t, text))
+			s := once(t, cfg)
+			got := read(t, far, cfg.Formats[0])
+			if len(got) != 3 {
+				t.Fatalf("%d records, want 3", len(got))
+			}
+			checkCovers(t, got, map[string]string{got[0].Origin.File: text})
+			a := got[1]
+			if c.reason == "" {
+				if a.stream != sink.Events {
+					t.Fatalf("quarantined: %s", a.Reason)
+				}
+				return
+			}
+			if !strings.Contains(a.Reason, c.reason) || !a.Truncated || len(a.Raw) != quarantineHead || a.LineLength != int64(len(long)-1) {
+				t.Errorf("reason %q, truncated %v, %d raw bytes of %d", a.Reason, a.Truncated, len(a.Raw), a.LineLength)
+			}
+			if b := s.Stats().Bytes(); !b.Balanced() || b.Read != int64(len(text)) {
+				t.Errorf("bytes %+v of %d", b, len(text))
+			}
+		})
+	}
+}
+
+// TestSeveralFormatsInOneFile: every line is decoded by the first format that takes it, and the order of the file holds.
+func TestSeveralFormatsInOneFile(t *testing.T) {
+	far := sinktest.NewMemory()
+	one, two := newFormat(t, textFormat), newFormat(t, `{"status":$status,"len":$body_bytes_sent}`)
+	one.Announce, two.Announce = true, true
+	text := linesOf(0, 2) + `{"status":404,"len":17}` + "\n" + linesOf(2, 1) + `{"status":x}` + "\n"
+	s := once(t, config(t, far, logFile(t, text), one, two))
+	var streams []sink.Stream
+	for _, r := range far.Records() {
+		streams = append(streams, r.Stream)
+	}
+	want := []sink.Stream{sink.Schemas, sink.Events, sink.Events, sink.Schemas, sink.Events, sink.Events, sink.Schemas, sink.Quarantine}
+	if fmt.Sprint(streams) != fmt.Sprint(want) {
+		t.Errorf("streams %v, want %v", streams, want)
+	}
+	if n := s.Stats().ByReason()[ReasonMisfit]; n != 1 {
+		t.Errorf("%d misfits, want 1", n)
+	}
+}
+
+// TestRefusedSchemaSendsNothingUnderIt: lines of a format whose schema the registry refused go to quarantine.
+func TestRefusedSchemaSendsNothingUnderIt(t *testing.T) {
+	far := sinktest.NewMemory()
+	f := newFormat(t, textFormat)
+	f.Refused = fmt.Errorf("409")
+	s := once(t, config(t, far, logFile(t, linesOf(0, 10)), f))
+	for _, r := range far.Records() {
+		if r.Stream == sink.Events {
+			t.Fatal("an event under a refused schema")
+		}
+	}
+	if n := s.Stats().ByReason()[ReasonRefused]; n != 10 {
+		t.Errorf("%d refused, want 10", n)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	key := func(by string) string {
+		t.Helper()
+		far := sinktest.NewMemory()
+		cfg := config(t, far, logFile(t, "200 \"a\" \"/x?\\x22\"\n"), newFormat(t, `$status "$http_x_id" "$uri"`))
+		cfg.PartitionBy = by
+		once(t, cfg)
+		return string(far.Records()[0].Key)
+	}
+	for by, want := range map[string]string{"none": "", "host": "web-01", "status": "200", "uri": `/x?"`} {
+		if got := key(by); got != want {
+			t.Errorf("partition_by %s: key %q, want %q", by, got, want)
+		}
+	}
+	cfg := config(t, sinktest.NewMemory(), "x")
+	cfg.PartitionBy = "nothing"
+	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "it has [status]") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// TestNoAllocationPerLine guards the hot path: all that is allocated belongs to commits and blocks, not to lines.
+func TestNoAllocationPerLine(t *testing.T) {
+	far := sinktest.NewMemory()
+	cfg := config(t, far, logFile(t, ""))
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.frame, err = cfg.Frame(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l := newLine(s, nil, nil, &state{})
+	l.enter("g1")
+	block := []byte(strings.Repeat(`200 "4527611b32b5cd63"`+"\n", 100))
+	work := func() {
+		for rest := block; len(rest) > 0; {
+			n := bytes.IndexByte(rest, '\n')
+			l.line(rest[:n], 0)
+			rest = rest[n+1:]
+		}
+		l.batch.Release()
+		l.batch = l.free.get()
+	}
+	if n := testing.AllocsPerRun(100, work); n != 0 {
+		t.Errorf("%v allocations per 100 lines, want 0", n)
+	}
+}
+
+// TestRandomBytesAreNeverLost feeds bytes that no format expects and lines that it does, and accounts for each.
+func TestRandomBytesAreNeverLost(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		var b strings.Builder
+		for i := range 200 {
+			if rng.IntN(3) > 0 {
+				b.WriteString(linesOf(i, 1))
+				continue
+			}
+			junk := make([]byte, rng.IntN(60))
+			for j := range junk {
+				junk[j] = byte(rng.Uint32())
+			}
+			b.Write(junk)
+			b.WriteByte('\n')
+		}
+		far := sinktest.NewMemory()
+		cfg := config(t, far, logFile(t, b.String()))
+		s := once(t, cfg)
+		got := read(t, far, cfg.Formats[0])
+		if b := s.Stats().Bytes(); !b.Balanced() {
+			t.Fatalf("seed %d: bytes %+v", seed, b)
+		}
+		if c := s.Stats().Bytes(); c.Read != int64(b.Len()) {
+			t.Fatalf("seed %d: %d bytes read of %d", seed, c.Read, b.Len())
+		}
+		var n int64
+		for _, a := range got {
+			n += a.Origin.Length + 1
+		}
+		if blank := s.Stats().Bytes().Blank; n+blank != int64(b.Len()) {
+			t.Fatalf("seed %d: records cover %d bytes and blank lines %d of %d", seed, n, blank, b.Len())
+		}
+	}
+}
