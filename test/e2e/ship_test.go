@@ -84,6 +84,35 @@ func ship(t *testing.T, s shipment) {
 		defer close(loaded)
 		l.run(workers, each)
 	}()
+	defer func() { <-loaded }()
+	daemon = disturb(t, n, l, loaded, daemon, config)
+	<-loaded
+	if l.err != nil {
+		t.Fatal(l.err)
+	}
+	n.Stop(t) // Nginx has written everything now
+
+	files, total := logged(t, n)
+	if want := len(l.exchanges) + l.garbage + rotations; total != want || len(l.exchanges) != warmUp+workers*each {
+		t.Fatalf("Nginx logged %d lines for %d requests, %d times garbage and %d scribbles", total, len(l.exchanges), l.garbage, rotations)
+	}
+	awaitCommitted(t, k, s.topic(), total, daemon)
+	daemon.Signal(t, syscall.SIGTERM)
+	if code := daemon.Wait(t, 30*time.Second); code != 0 {
+		t.Errorf("exit code %d after SIGTERM, want 0", code)
+	}
+	// Another run finds nothing to do; what it wrote by mistake would be seen below.
+	again := components.StartProgram(t, ngxtap(t), "run", "--once", "-c", config)
+	if code := again.Wait(t, time.Minute); code != 0 {
+		t.Errorf("exit code %d of run --once, want 0: %v", code, again.Alive())
+	}
+	s.verify(t, k, l, files)
+}
+
+// disturb rotates the log at even intervals of the load, and kills the daemon before one rotation to start it again after it. It
+// returns the daemon that runs in the end.
+func disturb(t *testing.T, n *components.Nginx, l *load, loaded <-chan struct{}, daemon *components.Program, config string) *components.Program {
+	t.Helper()
 	for i := range rotations {
 		at := int64((i + 1) * workers * each / (rotations + 1))
 		components.Eventually(t, time.Minute, func() error {
@@ -101,35 +130,21 @@ func ship(t *testing.T, s shipment) {
 			daemon = components.StartProgram(t, ngxtap(t), "run", "-c", config)
 		}
 	}
-	<-loaded
-	if l.err != nil {
-		t.Fatal(l.err)
-	}
-	n.Stop(t) // Nginx has written everything now
+	return daemon
+}
 
-	var logs []string
+// logged says what Nginx wrote into all log files, oldest first, and how many lines that is.
+func logged(t *testing.T, n *components.Nginx) (files []logFile, total int) {
+	t.Helper()
+	var paths []string
 	for i := rotations; i > 0; i-- {
-		logs = append(logs, n.Log(fmt.Sprintf("access.log.%d", i)))
+		paths = append(paths, n.Log(fmt.Sprintf("access.log.%d", i)))
 	}
-	files := describe(t, append(logs, n.Log("access.log"))...)
-	total := 0
+	files = describe(t, append(paths, n.Log("access.log"))...)
 	for _, f := range files {
 		total += len(f.Lines)
 	}
-	if want := len(l.exchanges) + l.garbage + rotations; total != want || len(l.exchanges) != warmUp+workers*each {
-		t.Fatalf("Nginx logged %d lines for %d requests, %d times garbage and %d scribbles", total, len(l.exchanges), l.garbage, rotations)
-	}
-	awaitCommitted(t, k, s.topic(), total, daemon)
-	daemon.Signal(t, syscall.SIGTERM)
-	if code := daemon.Wait(t, 30*time.Second); code != 0 {
-		t.Errorf("exit code %d after SIGTERM, want 0", code)
-	}
-	// Another run finds nothing to do; what it wrote by mistake would be seen below.
-	again := components.StartProgram(t, ngxtap(t), "run", "--once", "-c", config)
-	if code := again.Wait(t, time.Minute); code != 0 {
-		t.Errorf("exit code %d of run --once, want 0: %v", code, again.Alive())
-	}
-	s.verify(t, k, l, files)
+	return files, total
 }
 
 // done tells whether c is closed.
