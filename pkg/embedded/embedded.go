@@ -14,8 +14,8 @@
 //   - Topics that are not compacted keep at most 1 GiB per partition unless they are created with a retention.bytes of their own;
 //     age deletes nothing unless they have a retention.ms. A retention.ms that empties a partition lets its offsets start at 0
 //     again at the next start.
-//   - Compacted topics are compacted at the start only and grow until the next one: by some 500 bytes per commit and site.
-//   - A start reads all data once, about a second per GiB.
+//   - Compacted topics are compacted at the start only and grow until the next one, by a record and a marker with each commit.
+//   - A start reads all data once, a second or less per GiB, in the memory of a segment (16 MiB) per partition.
 //   - Offsets that a consumer group commits within a transaction (TxnOffsetCommit) may be lost if the process is killed just then.
 //   - No authentication, no encryption, no access control: it listens on 127.0.0.1 only, and whoever is on this machine may use it.
 //   - A topic's name is never auto-created: create it first.

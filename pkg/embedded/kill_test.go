@@ -84,7 +84,7 @@ func TestKilledTransactionsStayDead(t *testing.T) {
 // TestKillTorture kills the servers at random moments while a producer commits events 1, 2, 3 … and their number as its position,
 // each pair in one transaction, as a site does.
 func TestKillTorture(t *testing.T) {
-	rounds := 12
+	rounds := 8
 	if testing.Short() {
 		rounds = 3
 	}
@@ -103,6 +103,9 @@ func TestKillTorture(t *testing.T) {
 				c.kill()
 				cl.Close() // frees what waits for the dead broker
 				acked = max(acked, <-result)
+				c, _ = spawn(t, dir) // and once more while it repairs, or just after
+				<-time.After(time.Duration(rand.IntN(40)) * time.Millisecond)
+				c.kill()
 				c = startChild(t, dir)
 				n = checkPair(t, c.Broker)
 				if n < acked {

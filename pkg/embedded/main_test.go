@@ -44,7 +44,18 @@ type child struct {
 	stdin    io.Closer
 }
 
+// startChild returns when the child serves.
 func startChild(t *testing.T, dir string) *child {
+	t.Helper()
+	c, out := spawn(t, dir)
+	if err := json.NewDecoder(out).Decode(c); err != nil {
+		t.Fatalf("read the child's first line: %v", err)
+	}
+	return c
+}
+
+// spawn starts a child and returns it with its output.
+func spawn(t *testing.T, dir string) (*child, io.Reader) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childDir+"="+dir)
@@ -62,10 +73,7 @@ func startChild(t *testing.T, dir string) *child {
 	}
 	c := &child{cmd: cmd, stdin: stdin}
 	t.Cleanup(c.kill)
-	if err := json.NewDecoder(out).Decode(c); err != nil {
-		t.Fatalf("read the child's first line: %v", err)
-	}
-	return c
+	return c, out
 }
 
 // kill is kill -9. It returns when the process is gone.
