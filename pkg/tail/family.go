@@ -213,7 +213,11 @@ func (t *Tailer) unread(s *source, a *generation) []candidate {
 	var found []candidate
 	for i := range s.files {
 		c := &s.files[i]
-		if g, _ := t.owner(c.st.key); g != nil || c.rank.kind == noRank || c.st.size == 0 {
+		if g, _ := t.owner(c.st.key); g != nil || c.rank.kind == noRank {
+			continue
+		}
+		// An empty file may still be written by a slow worker; but if nothing was renamed it is a copy that has just begun.
+		if c.st.size == 0 && !s.turned {
 			continue
 		}
 		if live && !c.gz && c.st.born > a.born || !live && s.newer(c, a) {

@@ -234,7 +234,7 @@ func hasAt(src content, p []byte, off int64, sum [sha256.Size]byte) (bool, error
 // before its offset.
 func (t *Tailer) copyOf(s *source, src content, c *candidate) (*generation, error) {
 	for _, g := range slices.Backward(s.gens) {
-		if g.offset < markMax {
+		if g.offset < markMax || !c.gz && c.st.size < markMax {
 			continue
 		}
 		if !c.gz && c.st.size < g.offset {

@@ -109,7 +109,7 @@ func (m *world) line(worker int) {
 	if m.rnd.IntN(50) == 0 {
 		pad = 4000 + m.rnd.IntN(3000)
 	}
-	s := fmt.Sprintf("%d worker %d %s\n", m.seq, worker, strings.Repeat("x", pad))
+	s := fmt.Sprintf("%06d worker %d %s\n", m.seq, worker, strings.Repeat("x", pad))
 	// Only one worker may tear its lines, or they would mingle in the file.
 	if len(m.torn) == 1 && m.rnd.IntN(4) == 0 {
 		cut := m.rnd.IntN(len(s))

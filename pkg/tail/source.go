@@ -25,6 +25,7 @@ type source struct {
 	files   []candidate
 	listed  bool
 	old     *generation // the anchor before this poll changed anything
+	turned  bool        // the newest generation is no longer at path
 
 	skipKey fileKey   // the file that was there at the first start with StartAt End,
 	skip    int64     // and its size then
@@ -96,6 +97,8 @@ func (t *Tailer) poll() {
 	for _, s := range t.sources {
 		t.look(s)
 		s.old = s.anchor()
+		last := s.last()
+		s.turned = last != nil && !(s.hasLive && last.key == s.live.key)
 	}
 	for _, s := range t.sources {
 		t.refresh(s)
