@@ -72,17 +72,18 @@ func recovered(t testing.TB, cfg Config) (*Sink, string) {
 	return s, string(pos)
 }
 
-// batchOf returns a batch of events with these values.
+// batchOf returns a batch of events with these values and the time of now: a real broker soon deletes what is older than the
+// topic's retention by its own time.
 func batchOf(values ...string) *sink.Batch {
 	b := sink.NewBatch(1024, nil)
 	for _, v := range values {
 		b.Buf = append(b.Buf, v...)
-		b.Add(sink.Events, 1_700_000_000_000_000)
+		b.Add(sink.Events, time.Now().UnixMicro())
 	}
 	return b
 }
 
-// values reads every committed value of a topic.
+// values reads every value of a topic that is committed by now.
 func values(t testing.TB, cfg Config, topic string) (vs []string) {
 	t.Helper()
 	for _, m := range messages(t, cfg, topic) {
@@ -91,10 +92,15 @@ func values(t testing.TB, cfg Config, topic string) (vs []string) {
 	return vs
 }
 
-func messages(t testing.TB, cfg Config, topic string) (ms []Message) {
+func messages(t testing.TB, cfg Config, topic string) []Message {
+	t.Helper()
+	return read(t, cfg, topic, ReaderOptions{From: Beginning(), Decided: true})
+}
+
+func read(t testing.TB, cfg Config, topic string, opts ReaderOptions) (ms []Message) {
 	t.Helper()
 	ctx := within(t, 30*time.Second)
-	r, err := NewReader(ctx, cfg, topic, ReaderOptions{From: Beginning(), Decided: true})
+	r, err := NewReader(ctx, cfg, topic, opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,8 +80,17 @@ func TestRealKafkaBrokersDie(t *testing.T) {
 	for i := range lines {
 		want = append(want, strconv.Itoa(i))
 	}
-	if got := values(t, cfg, cfg.Topic); !slices.Equal(got, want) {
-		t.Fatalf("want lines 0 to %d once and in order, got %d", lines-1, len(got))
+	var got []string
+	for _, m := range read(t, cfg, cfg.Topic, ReaderOptions{From: Beginning()}) { // waits until the last transaction has ended everywhere
+		got = append(got, string(m.Value))
+	}
+	if !slices.Equal(got, want) {
+		for i := range want { // where they part
+			if i >= len(got) || got[i] != want[i] {
+				t.Fatalf("want lines 0 to %d once and in order, got %d, other than wanted from line %d on: %v", lines-1, len(got), i, got[i:min(i+20, len(got))])
+			}
+		}
+		t.Fatalf("want lines 0 to %d once, got %d", lines-1, len(got))
 	}
 	t.Logf("%d sessions ended by %d kills", failed, killed)
 	if failed == 0 {
