@@ -184,17 +184,26 @@ func (s *source) anchor() *generation {
 	return s.gens[len(s.gens)-1]
 }
 
-// newer says whether c was rotated after a. Names tell, if a bears one of the same kind: no clock is needed. Otherwise the birth
-// of the file tells; and where that is unknown or says nothing (a .gz, a copy that kept its times) the time of its last write.
+// natural says whether the birth of c is that of its generation: not for an archive, nor for a copy that kept its times or that
+// was unpacked beside its archive.
+func (s *source) natural(c *candidate) bool {
+	if c.gz || c.st.born == 0 || c.st.born > c.st.mtime+second {
+		return false
+	}
+	return !slices.ContainsFunc(s.files, func(o candidate) bool { return o.path == c.path+".gz" })
+}
+
+// newer says whether c was rotated after a. Where the file of a is at hand, names of one kind tell, which needs no clock, and so
+// does a later birth, for some number the other way round. Otherwise the birth of a must do, or the time of its last write.
 func (s *source) newer(c *candidate, a *generation) bool {
 	if at := s.find(a.key); at != nil && at.rank.kind != noRank && at.rank.kind == c.rank.kind {
-		return c.rank.newer(at.rank)
+		return c.rank.newer(at.rank) || s.natural(c) && s.natural(at) && c.st.born > at.st.born
 	}
 	switch {
 	case c.gz:
 		return c.st.mtime+second > a.mtime
-	case c.st.born != 0 && c.st.born <= c.st.mtime+second:
-		return c.st.born >= a.born // the clock of births ticks every few milliseconds
+	case s.natural(c):
+		return c.st.born >= a.born // the clock of births ticks only every few milliseconds
 	}
 	return c.st.mtime > a.mtime
 }
@@ -224,20 +233,22 @@ func (t *Tailer) unread(s *source, a *generation) []candidate {
 			found = append(found, *c)
 		}
 	}
-	return oldestFirst(found)
+	return s.oldestFirst(found)
 }
 
-// oldestFirst sorts a copy of files by their names' ranks, or by the time of the last write.
-func oldestFirst(files []candidate) []candidate {
+// oldestFirst sorts a copy of files by their births, their names, or the times of their last writes.
+func (s *source) oldestFirst(files []candidate) []candidate {
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b candidate) int {
-		if a.rank.kind == b.rank.kind && a.rank != b.rank {
-			if a.rank.newer(b.rank) {
-				return 1
-			}
-			return -1
+		switch {
+		case s.natural(&a) && s.natural(&b) && a.st.born != b.st.born:
+			return cmp.Compare(a.st.born, b.st.born)
+		case a.rank.kind != b.rank.kind || a.rank == b.rank:
+			return cmp.Compare(a.st.mtime, b.st.mtime)
+		case a.rank.newer(b.rank):
+			return 1
 		}
-		return cmp.Compare(a.st.mtime, b.st.mtime)
+		return -1
 	})
 	return files
 }

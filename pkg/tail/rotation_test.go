@@ -2,6 +2,7 @@
 package tail
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -140,4 +141,54 @@ func TestManyGenerationsStayBounded(t *testing.T) {
 	r.after(2 * DefaultRotateGrace)
 	r.want(want)
 	r.wantLost()
+}
+
+// Some scripts number the other way round: the highest is the newest.
+func TestNumbersThatGrow(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	write(t, path, "a\n")
+	r := newRig(t, dir, Config{}, "a.log")
+	r.drain()
+	want := []string{"a\n"}
+	for i, s := range []string{"b\n", "c\n", "d\n"} {
+		rename(t, path, fmt.Sprintf("%s.%d", path, i+1))
+		write(t, path, s)
+		for bornAt(t, path) == bornAt(t, fmt.Sprintf("%s.%d", path, i+1)) { // births must differ, and their clock is coarse
+			remove(t, path)
+			write(t, path, s)
+		}
+		want = append(want, s)
+	}
+	r.pollOnce()
+	r.want(want...)
+}
+
+// A log that was unpacked beside its archive is nothing new.
+func TestUnpackedArchive(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	write(t, path+".5", "long ago\n")
+	gz(t, path+".5")
+	write(t, path, "a\n")
+	r := newRig(t, dir, Config{}, "a.log")
+	r.drain()
+	write(t, path+".5", "long ago\n")
+	r.pollOnce()
+	rename(t, path, path+".1")
+	write(t, path, "b\n")
+	r.after(3 * DefaultRotateGrace)
+	r.want("a\n", "b\n")
+}
+
+func bornAt(t *testing.T, path string) int64 {
+	t.Helper()
+	st, err := statPath(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st.born == 0 {
+		t.Skip("this file system does not tell the birth of a file")
+	}
+	return st.born
 }

@@ -65,7 +65,7 @@ func (t *Tailer) meet(path string) {
 		return
 	}
 	// Rotated files are read only if a glob names them.
-	for _, c := range oldestFirst(s.files) {
+	for _, c := range s.oldestFirst(s.files) {
 		if !c.gz && c.st.size > 0 && t.covers(t.cfg.Paths, c.path) {
 			t.takeNew(s, &c, false)
 		}
