@@ -197,7 +197,7 @@ func (s *source) natural(c *candidate) bool {
 // does a later birth, for some number the other way round. Otherwise the birth of a must do, or the time of its last write.
 func (s *source) newer(c *candidate, a *generation) bool {
 	if at := s.find(a.key); at != nil && at.rank.kind != noRank && at.rank.kind == c.rank.kind {
-		return c.rank.newer(at.rank) || s.natural(c) && s.natural(at) && c.st.born > at.st.born
+		return c.rank.newer(at.rank) || s.natural(c) && s.natural(at) && c.st.born > max(a.born, at.st.born)
 	}
 	switch {
 	case c.gz:

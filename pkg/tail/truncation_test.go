@@ -3,6 +3,7 @@
 package tail
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,7 +103,7 @@ func TestManyCopyTruncations(t *testing.T) {
 		want += s
 		r.pollOnce()
 		for n := 30; n > 0; n-- {
-			_ = os.Rename(w.Path()+"."+string(rune('0'+n)), w.Path()+"."+string(rune('0'+n+1)))
+			_ = os.Rename(fmt.Sprintf("%s.%d", w.Path(), n), fmt.Sprintf("%s.%d", w.Path(), n+1))
 		}
 		w.CopyTruncate(".1")
 		r.after(2 * DefaultRotateGrace)
