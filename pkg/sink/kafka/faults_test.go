@@ -310,3 +310,53 @@ func TestCancelEndsEveryWait(t *testing.T) {
 		})
 	}
 }
+
+// TestCommitDecidedBetweenLookAndFence lets the EndTxn of a session that gave up arrive late: after the next session has looked
+// for the position and before it has fenced. What the look has seen is old by then.
+func TestCommitDecidedBetweenLookAndFence(t *testing.T) {
+	c := broker(t)
+	cfg := config(t, c)
+	s, _ := recovered(t, cfg)
+	if err := s.Commit(t.Context(), sink.Position("p1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(t.Context(), batchOf("x")); err != nil {
+		t.Fatal(err)
+	}
+	var late *kmsg.EndTxnRequest
+	c.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		req := *r.(*kmsg.EndTxnRequest)
+		late = &req
+		return nil, errors.New("lost"), true
+	})
+	if err := s.Commit(t.Context(), sink.Position("p2")); err == nil {
+		t.Fatal("want an error")
+	}
+	var taken atomic.Bool
+	c.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		if taken.Swap(true) {
+			return nil, nil, false
+		}
+		c.SleepControl(func() {
+			cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer cl.Close()
+			if resp, err := late.RequestWith(context.Background(), cl); err != nil || resp.ErrorCode != 0 {
+				t.Errorf("late EndTxn: %v, %v", err, resp)
+			}
+		})
+		return nil, nil, false
+	})
+	if _, pos := recovered(t, cfg); pos != "p2" {
+		t.Errorf("want position p2, got %q", pos)
+	}
+	if !taken.Load() {
+		t.Error("the late request was not sent")
+	}
+	if got := values(t, cfg, cfg.Topic); !slices.Equal(got, []string{"x"}) {
+		t.Errorf("want x once, got %q", got)
+	}
+}

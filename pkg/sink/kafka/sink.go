@@ -9,6 +9,9 @@
 // fences older sessions with InitProducerID, writes a marker with a word of its own in a first transaction and reads the state
 // partition up to it: past that lies every decided commit. With delivery at_least_once there are no transactions: the position is
 // written when the events are confirmed, and nobody is fenced.
+//
+// There are more files than in our other packages, and each is short: one for each thing that is said to a broker (topics, txn,
+// produce, fetch), and what stands on it (state, sink, reader, check).
 package kafka
 
 import (
