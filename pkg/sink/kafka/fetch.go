@@ -58,8 +58,30 @@ func (c *cluster) offsetAt(topic string, partition int32, at int64, committed bo
 }
 
 // fetch reads committed records once from some partitions of a topic that have the same leader. offsets holds where to go on, by
-// partition; fetch moves them. It appends to dst, in order within each partition, and returns after fetchWait at the latest.
+// partition; fetch moves them. It appends to dst, in order within each partition, and returns soon after fetchWait at the latest.
+//
+// It also gets past batches that compaction has left without records: the broker sends them, and sarama's decoder drops them
+// together with the offset where they end. That is the one reason to send nothing for a partition, alone in a request that was
+// made when the partition was known to have more; then the next offset is tried. One empty answer does not say so: the broker
+// may have looked for records before, and at the last stable offset after, the commit of the first of them.
 func (c *cluster) fetch(dst []Message, leader *sarama.Broker, topic string, offsets map[int32]int64) ([]Message, error) {
+	dst, empty, err := c.fetchOnce(dst, leader, topic, offsets)
+	for _, p := range empty {
+		if err != nil {
+			break
+		}
+		alone := map[int32]int64{p: offsets[p]}
+		var again []int32
+		if dst, again, err = c.fetchOnce(dst, leader, topic, alone); len(again) > 0 {
+			alone[p]++
+		}
+		offsets[p] = alone[p]
+	}
+	return dst, err
+}
+
+// fetchOnce sends one request. empty are the partitions that have more but for which nothing came.
+func (c *cluster) fetchOnce(dst []Message, leader *sarama.Broker, topic string, offsets map[int32]int64) (out []Message, empty []int32, err error) {
 	req := &sarama.FetchRequest{
 		Version: 11, MaxWaitTime: int32(fetchWait / time.Millisecond), MinBytes: 1, MaxBytes: 16 * fetchBytes,
 		Isolation: sarama.ReadCommitted, SessionEpoch: -1, // no fetch session
@@ -69,44 +91,24 @@ func (c *cluster) fetch(dst []Message, leader *sarama.Broker, topic string, offs
 	}
 	resp, err := leader.Fetch(req)
 	if err != nil {
-		return dst, fmt.Errorf("read %s from broker %s: %w", topic, leader.Addr(), err)
+		return dst, nil, fmt.Errorf("read %s from broker %s: %w", topic, leader.Addr(), err)
 	}
-	var stuck []int32
 	for p, from := range offsets {
 		block := resp.GetBlock(topic, p)
 		if block == nil {
-			return dst, fmt.Errorf("read %s/%d from broker %s: %w", topic, p, leader.Addr(), sarama.ErrIncompleteResponse)
+			return dst, nil, fmt.Errorf("read %s/%d from broker %s: %w", topic, p, leader.Addr(), sarama.ErrIncompleteResponse)
 		}
 		if block.Err != sarama.ErrNoError {
-			return dst, fmt.Errorf("read %s/%d@%d from broker %s: %w", topic, p, from, leader.Addr(), block.Err)
+			return dst, nil, fmt.Errorf("read %s/%d@%d from broker %s: %w", topic, p, from, leader.Addr(), block.Err)
 		}
 		if dst, offsets[p], err = appendCommitted(dst, block, p, from); err != nil {
-			return dst, fmt.Errorf("read %s/%d@%d from broker %s: %w", topic, p, from, leader.Addr(), err)
+			return dst, nil, fmt.Errorf("read %s/%d@%d from broker %s: %w", topic, p, from, leader.Addr(), err)
 		}
 		if len(block.RecordsSet) == 0 && from < block.LastStableOffset && resp.ThrottleTime == 0 {
-			stuck = append(stuck, p)
+			empty = append(empty, p)
 		}
 	}
-	return c.unstick(dst, leader, topic, offsets, stuck)
-}
-
-// unstick gets partitions past batches that compaction has left without records: the broker sends them, and sarama's decoder
-// drops them together with the offset where they end. Asked for one partition that has more, a broker never sends nothing, so
-// nothing means such a batch, and the next offset is tried. Among several partitions nothing may also mean a full response.
-func (c *cluster) unstick(dst []Message, leader *sarama.Broker, topic string, offsets map[int32]int64, stuck []int32) ([]Message, error) {
-	for _, p := range stuck {
-		if len(offsets) == 1 {
-			offsets[p]++
-			return dst, nil
-		}
-		alone := map[int32]int64{p: offsets[p]}
-		var err error
-		if dst, err = c.fetch(dst, leader, topic, alone); err != nil {
-			return dst, err
-		}
-		offsets[p] = alone[p]
-	}
-	return dst, nil
+	return dst, empty, nil
 }
 
 // appendCommitted appends the records of a block from offset on, without those of aborted transactions, and returns where to go
