@@ -51,7 +51,7 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	if err != nil {
 		return err
 	}
-	stop, err := a.show(ctx, d, sites)
+	stop, err := a.show(ctx, d, sites, once)
 	if err != nil {
 		return err
 	}

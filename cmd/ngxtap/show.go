@@ -3,17 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
 	"ngxtap/pkg/admin"
 	"ngxtap/pkg/pipeline"
-	"ngxtap/pkg/sink"
 	"ngxtap/pkg/sink/kafka"
 )
 
 // show starts what lets people and programs watch the daemon at work; the function it returns ends that.
-func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site) (stop func(), err error) {
+// With once, the first events are shown when the sites are done, otherwise as they come.
+func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once bool) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	var port *admin.Server
@@ -28,11 +29,18 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site) (stop
 	if d.servers != nil {
 		a.introduce(d)
 		for i := range sites {
-			wg.Go(func() { a.firstEvents(ctx, d, i) })
+			if !once {
+				wg.Go(func() { a.firstEvents(ctx, d, i, true) })
+			}
 		}
 	}
 	wg.Go(func() { d.progress(ctx, sites) })
 	return func() {
+		for i := range sites {
+			if d.servers != nil && once {
+				a.firstEvents(ctx, d, i, false)
+			}
+		}
 		cancel()
 		wg.Wait()
 		if port != nil {
@@ -74,14 +82,14 @@ Ctrl-C stops; start it again and nothing is sent twice.
 const shownEvents = 2
 
 // firstEvents prints the first events that arrive in a site's topic, as any consumer would see them.
-func (a *app) firstEvents(ctx context.Context, d *daemon, site int) {
+func (a *app) firstEvents(ctx context.Context, d *daemon, site int, follow bool) {
 	err := func() error {
 		s := &d.cfg.Sites[site]
 		kc, err := kafkaConfig(d.cfg, s, d.log)
 		if err != nil {
 			return err
 		}
-		r, err := openWhenThere(ctx, kc, s.Topic)
+		r, err := openWhenThere(ctx, kc, s.Topic, follow)
 		if err != nil {
 			return err
 		}
@@ -100,16 +108,16 @@ func (a *app) firstEvents(ctx context.Context, d *daemon, site int) {
 		}
 		return nil
 	}()
-	if err != nil && ctx.Err() == nil {
+	if err != nil && err != io.EOF && ctx.Err() == nil {
 		d.log.Warn("can't show the first events", "error", err)
 	}
 }
 
 // openWhenThere waits until the site has created its topic.
-func openWhenThere(ctx context.Context, kc kafka.Config, topic string) (*kafka.Reader, error) {
+func openWhenThere(ctx context.Context, kc kafka.Config, topic string, follow bool) (*kafka.Reader, error) {
 	for {
-		r, err := kafka.NewReader(ctx, kc, topic, kafka.ReaderOptions{From: kafka.Beginning(), Follow: true})
-		if err == nil || ctx.Err() != nil {
+		r, err := kafka.NewReader(ctx, kc, topic, kafka.ReaderOptions{From: kafka.Beginning(), Follow: follow})
+		if err == nil || ctx.Err() != nil || !follow {
 			return r, err
 		}
 		select {
@@ -160,5 +168,3 @@ func (d *daemon) progress(ctx context.Context, sites []*pipeline.Site) {
 		}
 	}
 }
-
-var _ sink.Sink = (*kafka.Sink)(nil)

@@ -11,7 +11,7 @@ func (f *Format) checkText(refs []variableRef, o Options) error {
 	if d.Escape == EscapeNone {
 		if !o.TrustUnescaped {
 			return fmt.Errorf("%sescape=none lets any client forge lines and columns of this log; use escape=default or escape=json, "+
-				"or tell ngxtap to trust unescaped logs", place(d))
+				"or say trust_unescaped: true (--trust-unescaped) if no client can reach it", place(d))
 		}
 		f.warn("escape=none: a client can forge lines and columns; only lines that can be read in exactly one way are taken")
 	}
