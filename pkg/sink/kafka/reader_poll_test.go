@@ -1,0 +1,51 @@
+// reader_poll_test.go shows that a reader that waits at the end of a topic misses nothing of what is committed meanwhile.
+package kafka
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"ngxtap/pkg/sink"
+)
+
+// TestWaitingReaderMissesNothing: a broker may look for records before a commit and at the last stable offset after it, and so
+// answer a waiting fetch with nothing although there is more. An offset passed over then is a record lost to the reader, and a
+// start that waits for ever for its own marker.
+func TestWaitingReaderMissesNothing(t *testing.T) {
+	const commits = 300
+	cfg := config(t, broker(t))
+	s, _ := recovered(t, cfg)
+	ctx := within(t, 60*time.Second)
+	r, err := NewReader(ctx, cfg, cfg.Topic, ReaderOptions{From: Beginning(), Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	done := make(chan error, 1)
+	go func() {
+		for i := range commits {
+			if err := s.Write(ctx, batchOf(fmt.Sprint(i))); err != nil {
+				done <- err
+				return
+			}
+			if err := s.Commit(ctx, sink.Position(fmt.Sprintf(`{"n":%d}`, i))); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for i := range commits {
+		m, err := r.Next(ctx)
+		if err != nil {
+			t.Fatalf("after %d records: %v", i, err)
+		}
+		if string(m.Value) != fmt.Sprint(i) {
+			t.Fatalf("record %d is %q: the reader passed records over", i, m.Value)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
