@@ -205,6 +205,7 @@ func (d *daemon) sink(s *config.Site, owner *kafka.Owner) (sink.Sink, error) {
 		return nil, err
 	}
 	c.Owner, c.Takeover = owner, d.takeover
+	c.StateFile = filepath.Join(d.cfg.StateDir, "position-"+s.Site)
 	return kafka.New(c)
 }
 

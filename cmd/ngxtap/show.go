@@ -27,7 +27,7 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 		d.log.Info("admin port", "metrics", "http://"+port.Addr()+"/metrics", "health", "http://"+port.Addr()+"/healthz")
 	}
 	if d.servers != nil {
-		a.introduce(d)
+		a.introduce(d, sites)
 		for i := range sites {
 			if !once {
 				wg.Go(func() { a.firstEvents(ctx, d, i, true) })
@@ -52,7 +52,7 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 }
 
 // introduce tells a newcomer what runs here and where to look next.
-func (a *app) introduce(d *daemon) {
+func (a *app) introduce(d *daemon, sites []*pipeline.Site) {
 	how := "started in this process"
 	if d.servers.Joined() {
 		how = "joined: they run in another process"
@@ -63,15 +63,20 @@ func (a *app) introduce(d *daemon) {
   registry  %s
   data      %s
 `, versionLine(), d.servers.Brokers()[0], how, d.servers.RegistryURL(), d.cfg.StateDir)
-	for i := range d.cfg.Sites {
+	for i, site := range sites {
 		s := &d.cfg.Sites[i]
-		fmt.Fprintf(a.err, "  site %-10s %s -> topic %s\n", s.Site, s.AccessLog.Paths[0], s.Topic)
+		fmt.Fprintf(a.err, "  site %-10s %s\n", s.Site, s.AccessLog.Paths[0])
+		for _, f := range site.Formats() {
+			fmt.Fprintf(a.err, "  %-15s format %s (%s): %d variables -> Avro record of %d fields\n", "",
+				f.Name(), place(f.LogFormat().Definition()), len(f.LogFormat().Columns()), len(f.Event().Fields()))
+		}
+		fmt.Fprintf(a.err, "  %-15s topic %s\n", "", s.Topic)
 	}
 	first := &d.cfg.Sites[0]
 	fmt.Fprintf(a.err, `
 Each line below is one event, read back from the broker (read_committed) and decoded. Then, in another terminal:
   bin/ngxtap cat %s -f --embedded -c %s
-  tail -n 3 %s > /tmp/3 && cat /tmp/3 >> %s
+  head -n 3 %s >> %s
   curl -s %s/subjects
 Ctrl-C stops; start it again and nothing is sent twice.
 

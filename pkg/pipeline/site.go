@@ -73,6 +73,9 @@ func New(cfg Config) (*Site, error) {
 // Name returns the site's name.
 func (s *Site) Name() string { return s.cfg.Site }
 
+// Formats returns the site's candidate formats, in the order in which they are tried.
+func (s *Site) Formats() []*Format { return s.cfg.Formats }
+
 // Stats returns the site's counters, which are safe to read while it runs.
 func (s *Site) Stats() *Stats { return &s.stats }
 
