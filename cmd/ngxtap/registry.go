@@ -35,7 +35,7 @@ func waitForID(ctx context.Context, r *schema.Registry, subject, schemaJSON stri
 		if err == nil || errors.Is(err, schema.ErrRefused) || ctx.Err() != nil {
 			return id, err
 		}
-		log.Warn("the registry is away and the schema id is not known yet; waiting, nothing is lost", "subject", subject, "error", err, "retry_in", wait.String())
+		log.Warn("the registry gives no id for the schema yet; waiting, nothing is lost", "subject", subject, "error", err, "retry_in", wait.String())
 		select {
 		case <-ctx.Done():
 			return 0, ctx.Err()

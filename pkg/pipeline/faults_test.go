@@ -235,3 +235,15 @@ func TestMissingFileIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestOnceSaysWhatItCouldNotRead: a run that has an end does not pass an unreadable file over in silence.
+func TestOnceSaysWhatItCouldNotRead(t *testing.T) {
+	dir := t.TempDir()
+	s, err := New(config(t, sinktest.NewMemory(), dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context()); !errors.Is(err, errUnreadable) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("err = %v", err)
+	}
+}

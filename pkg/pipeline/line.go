@@ -84,10 +84,24 @@ func (l *line) run(ctx, work context.Context) error {
 			}
 		}
 		if l.site.cfg.Once && l.in.AtEnd() {
-			return l.commit(work)
+			return errors.Join(l.commit(work), l.unreadable())
 		}
 	}
 }
+
+// unreadable names the files that could not be read, so that a run which has an end does not pass them over in silence.
+func (l *line) unreadable() error {
+	var errs []error
+	for _, f := range l.in.Status() {
+		if f.State == tail.Failing {
+			errs = append(errs, fmt.Errorf("%w: %s", errUnreadable, f.Err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// errUnreadable ends a run with Config.Once: trying again is up to whoever started it.
+var errUnreadable = errors.New("a log file can't be read")
 
 // untilCommit is how long Read may wait for new lines.
 func (l *line) untilCommit() time.Duration {

@@ -80,8 +80,8 @@ func (s *Site) Formats() []*Format { return s.cfg.Formats }
 func (s *Site) Stats() *Stats { return &s.stats }
 
 // Run works until ctx ends, then commits what it has read and returns nil. With Config.Once it returns nil when every file has been
-// read to its end and committed. It returns an error only if trying again can't help: sink.ErrNotOwner, or sink.ErrConfig
-// before the first session got to work.
+// read to its end and committed, and an error if a file could not be read. Otherwise it returns an error only if trying again
+// can't help: sink.ErrNotOwner, or sink.ErrConfig before the first session got to work.
 func (s *Site) Run(ctx context.Context) error {
 	s.stats.setState("getting schema ids")
 	var err error
@@ -106,7 +106,7 @@ func (s *Site) Run(ctx context.Context) error {
 				s.log.Warn("stopped without a last commit; the next start goes back to the one before", "error", err)
 			}
 			return nil
-		case errors.Is(err, sink.ErrNotOwner), errors.Is(err, sink.ErrConfig) && s.stats.Commits.Load() == 0:
+		case errors.Is(err, errUnreadable), errors.Is(err, sink.ErrNotOwner), errors.Is(err, sink.ErrConfig) && s.stats.Commits.Load() == 0:
 			s.stats.setState("failed: " + err.Error())
 			return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 		}
