@@ -16,19 +16,20 @@ import (
 type usage struct {
 	cpu, wall time.Duration // cpu: user and system time of all its threads
 	resident  int64         // the most memory it had resident, in bytes
+	said      string        // on stderr, the middle left out
 }
 
 // hwmEvery is how often the memory of a child is looked at. The kernel keeps the peak, so only growth in the last moments can be missed.
 const hwmEvery = 5 * time.Millisecond
 
-// measure runs a command to its end and returns what it took. Its output belongs to the caller; what it says on stderr is part of
-// the error.
+// measure runs a command to its end and returns what it took. Its output goes to out, where one is given; what it says on stderr
+// is part of the error.
 func measure(ctx context.Context, argv []string, out *bytes.Buffer) (usage, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = out, &stderr
-	if out == nil {
-		cmd.Stdout = nil
+	cmd.Stderr = &stderr
+	if out != nil {
+		cmd.Stdout = out
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -43,8 +44,9 @@ func measure(ctx context.Context, argv []string, out *bytes.Buffer) (usage, erro
 	u := usage{wall: time.Since(start)}
 	close(ended)
 	u.resident = <-peak
+	u.said = excerpt(stderr.Bytes())
 	if err != nil {
-		return u, fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, lastBytes(stderr.Bytes(), 2000))
+		return u, fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, u.said)
 	}
 	rusage := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	u.cpu = time.Duration(rusage.Utime.Nano() + rusage.Stime.Nano())
@@ -83,8 +85,14 @@ func residentPeak(pid int) int64 {
 	return 0
 }
 
-// lastBytes returns the end of b, at most n bytes.
-func lastBytes(b []byte, n int) []byte { return b[max(0, len(b)-n):] }
+// excerpt returns the beginning and the end of what a program said.
+func excerpt(b []byte) string {
+	const most = 1500
+	if len(b) <= 2*most {
+		return string(b)
+	}
+	return string(b[:most]) + "\n…\n" + string(b[len(b)-most:])
+}
 
 // ownCPU returns the user and system time that this process has taken so far.
 func ownCPU() time.Duration {

@@ -68,7 +68,7 @@ func measureDelay(ctx context.Context, b *bench) error {
 	delays, err := b.readStamps(ctx, topic, writer)
 	daemon.Process.Signal(syscall.SIGTERM)
 	if waitErr := daemon.Wait(); err != nil || waitErr != nil {
-		return fmt.Errorf("measure the delay: %w\n%s", errors.Join(err, waitErr), lastBytes(stderr.Bytes(), 2000))
+		return fmt.Errorf("measure the delay: %w\n%s", errors.Join(err, waitErr), excerpt(stderr.Bytes()))
 	}
 	b.printDelays(delays)
 	return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -80,7 +79,7 @@ func (b *bench) once(ctx context.Context, c contender, file string, lines int) (
 	if err != nil {
 		return u, 0, err
 	}
-	if u, err = measure(ctx, argv, new(bytes.Buffer)); err != nil || topic == "" {
+	if u, err = measure(ctx, argv, nil); err != nil || topic == "" {
 		return u, 0, err
 	}
 	if size, err = b.kafka.size(topic); err != nil {
@@ -92,7 +91,7 @@ func (b *bench) once(ctx context.Context, c contender, file string, lines int) (
 	}
 	n, err := b.kafka.count(ctx, topic)
 	if want := c.records(info.Size(), lines); err == nil && n != want {
-		err = fmt.Errorf("%d records in Kafka, want %d", n, want)
+		err = fmt.Errorf("%d records in Kafka, want %d; the program ended well and said:\n%s", n, want, u.said)
 	}
 	return u, size, err
 }
