@@ -36,9 +36,10 @@ type partition struct {
 	seq    int32 // of the next record
 	inTxn  bool  // belongs to the open transaction
 
-	records     []*sarama.Record
-	size        int   // bytes of records, about
-	first, last int64 // time of the first record and the latest time, in milliseconds
+	raw         []byte // the records of the batch, encoded
+	packed      []byte // the same compressed; memory that is used again for each batch
+	count       int    // of records in raw
+	first, last int64  // time of the first record and the latest time, in milliseconds
 }
 
 // stream is a topic with the partitions that were used so far.
@@ -51,8 +52,7 @@ type stream struct {
 // writer turns records into requests.
 type writer struct {
 	p        *producer
-	codec    sarama.CompressionCodec
-	level    int
+	pack     *packer
 	maxBatch int
 	streams  [sink.NumStreams]stream
 	state    *partition
@@ -62,10 +62,8 @@ type writer struct {
 	routes  []*partition // by record
 	touched []*partition // with records in their batch
 	missing []*partition // not in the transaction
-	slab    []sarama.Record
 
-	header  *sink.Header           // the last one seen
-	headers []*sarama.RecordHeader // what it is for sarama
+	none []*sarama.Record // nils: as many as there are records, see setRecords
 }
 
 // partition returns partition id of a topic, once for each.
@@ -195,11 +193,6 @@ func (w *writer) send(b *sink.Batch) error {
 
 // fill puts the records into the batches of their partitions and sends those that get full.
 func (w *writer) fill(b *sink.Batch) error {
-	n := len(b.Records)
-	if cap(w.slab) < n {
-		w.slab = make([]sarama.Record, n)
-	}
-	w.slab = w.slab[:n]
 	latest := time.Now().Add(maxAhead).UnixMilli()
 	for i := range b.Records {
 		r := &b.Records[i]
@@ -209,49 +202,44 @@ func (w *writer) fill(b *sink.Batch) error {
 			ms = latest - maxAhead.Milliseconds()
 		}
 		size := int(r.End-r.Key) + recordOverhead
-		rec := &w.slab[i]
-		*rec = sarama.Record{Key: b.KeyOf(r), Value: b.ValueOf(r)}
 		if h := r.Header; h != nil {
-			if h != w.header { // they change as seldom as schemas do
-				w.header, w.headers = h, []*sarama.RecordHeader{{Key: []byte(h.Name), Value: h.Value}}
-			}
-			rec.Headers = w.headers
 			size += len(h.Name) + len(h.Value)
 		}
-		if len(p.records) > 0 && p.size+size > w.maxBatch {
+		if p.count > 0 && len(p.raw)+size > w.maxBatch {
 			if err := w.flushOne(p); err != nil {
 				return err
 			}
 		}
-		w.addRecord(p, rec, ms, size)
+		w.addRecord(p, ms, b.KeyOf(r), b.ValueOf(r), r.Header)
 	}
 	return nil
 }
 
-// addRecord puts rec into the batch of p.
-func (w *writer) addRecord(p *partition, rec *sarama.Record, ms int64, size int) {
-	if len(p.records) == 0 {
-		p.first, p.last, p.size = ms, ms, 0
+// addRecord puts a record into the batch of p. Its bytes are copied.
+func (w *writer) addRecord(p *partition, ms int64, key, value []byte, header *sink.Header) {
+	if p.count == 0 {
+		p.first, p.last = ms, ms
 		w.touched = append(w.touched, p)
 	}
-	rec.OffsetDelta = int64(len(p.records))
-	rec.TimestampDelta = time.Duration(ms-p.first) * time.Millisecond
+	p.raw = appendRecord(p.raw, ms-p.first, int64(p.count), key, value, header)
 	p.last = max(p.last, ms)
-	p.size += size
-	p.records = append(p.records, rec)
+	p.count++
 }
 
 // sendState sends one record to the state partition.
 func (w *writer) sendState(key string, value []byte) error {
-	rec := &sarama.Record{Key: []byte(key), Value: value}
-	w.addRecord(w.state, rec, time.Now().UnixMilli(), len(key)+len(value)+recordOverhead)
+	w.addRecord(w.state, time.Now().UnixMilli(), []byte(key), value, nil)
 	return w.flush()
 }
 
 // flushOne sends the batch of p in a request of its own.
 func (w *writer) flushOne(p *partition) error {
 	req := w.request()
-	sent := load{batches: 1, records: w.addBatch(req, p)}
+	n, err := w.addBatch(req, p)
+	if err != nil {
+		return err
+	}
+	sent := load{batches: 1, records: n}
 	for i, t := range w.touched {
 		if t == p {
 			w.touched = append(w.touched[:i], w.touched[i+1:]...)
@@ -271,8 +259,12 @@ func (w *writer) flush() error {
 				rest = append(rest, p)
 				continue
 			}
+			n, err := w.addBatch(req, p)
+			if err != nil {
+				return err
+			}
 			sent.batches++
-			sent.records = max(sent.records, w.addBatch(req, p))
+			sent.records = max(sent.records, n)
 		}
 		w.touched = rest
 		if err := w.p.acks.produce(leader, req, sent); err != nil {
@@ -287,21 +279,33 @@ func (w *writer) request() *sarama.ProduceRequest {
 		Timeout: int32(w.p.cfg.RequestTimeout / time.Millisecond)}
 }
 
-// addBatch moves the records of p into req and returns how many there are.
-func (w *writer) addBatch(req *sarama.ProduceRequest, p *partition) int {
-	n := len(p.records)
+// addBatch moves the records of p into req and returns how many there are. Their bytes belong to p, which uses them again only after
+// the request is encoded, within this call chain.
+func (w *writer) addBatch(req *sarama.ProduceRequest, p *partition) (int, error) {
+	packed, err := w.pack.pack(p.packed, p.raw)
+	if err != nil {
+		return 0, err
+	}
+	if w.pack.codec != sarama.CompressionNone {
+		p.packed = packed
+	}
+	n := p.count
 	batch := &sarama.RecordBatch{
-		Version: 2, Codec: w.codec, CompressionLevel: w.level, Records: p.records, LastOffsetDelta: int32(n - 1),
+		Version: 2, Codec: w.pack.codec, LastOffsetDelta: int32(n - 1),
 		FirstTimestamp: time.UnixMilli(p.first), MaxTimestamp: time.UnixMilli(p.last),
 		ProducerID: w.p.id, ProducerEpoch: w.p.epoch, FirstSequence: -1, IsTransactional: w.p.txnID != nil,
 	}
+	if cap(w.none) < n {
+		w.none = make([]*sarama.Record, n)
+	}
+	setRecords(batch, packed, w.none[:n])
 	if w.p.id >= 0 {
 		batch.FirstSequence = p.seq
 		p.seq += int32(n)
 	}
 	req.AddBatch(p.topic, p.id, batch)
-	p.records = p.records[:0] // the batch keeps the old slice until it is encoded, within this call chain
-	return n
+	p.raw, p.count = p.raw[:0], 0
+	return n, nil
 }
 
 // newTransaction forgets which partitions were in the last one.

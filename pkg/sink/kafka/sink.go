@@ -31,8 +31,8 @@ var _ sink.Sink = (*Sink)(nil)
 
 // Sink is one session of one site.
 type Sink struct {
-	cfg   Config
-	codec sarama.CompressionCodec
+	cfg  Config
+	pack *packer
 
 	c       *cluster // nil unless a session is open
 	w       *writer
@@ -65,7 +65,11 @@ func New(cfg Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Sink{cfg: cfg, codec: codec}, nil
+	pack, err := newPacker(codec, cfg.CompressionLevel)
+	if err != nil {
+		return nil, err
+	}
+	return &Sink{cfg: cfg, pack: pack}, nil
 }
 
 // Recover implements sink.Sink. It waits for brokers that are away, says so now and then, and gives up only when ctx ends, when
@@ -163,11 +167,7 @@ func (s *Sink) ensureTopics(ctx context.Context) (counts [sink.NumStreams + 1]in
 // newWriter gets a producer id, which fences older sessions, and prepares for records.
 func (s *Sink) newWriter(ctx context.Context, counts [sink.NumStreams + 1]int32) error {
 	p := newProducer(&s.cfg, s.c)
-	level := s.cfg.CompressionLevel
-	if level == 0 {
-		level = sarama.CompressionLevelDefault
-	}
-	w := &writer{p: p, codec: s.codec, level: level, maxBatch: s.cfg.Owner.maxBatch}
+	w := &writer{p: p, pack: s.pack, maxBatch: s.cfg.Owner.maxBatch}
 	for i, t := range s.cfg.topics() {
 		if i < len(w.streams) {
 			n := counts[i]
