@@ -54,6 +54,7 @@ type app struct {
 	outMu      sync.Mutex // guards out where several goroutines print
 	configFile string
 	embedded   bool
+	cpuProfile string
 }
 
 // run executes one command line and returns the exit code.

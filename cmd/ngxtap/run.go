@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"runtime/pprof"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -24,12 +26,37 @@ restart can't cure exits with 78.`,
 		RunE: func(c *cobra.Command, _ []string) error { return failed(a.runDaemon(c.Context(), once, takeover)) },
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "read every file to its end, commit, exit")
+	cmd.Flags().StringVar(&a.cpuProfile, "cpuprofile", "", "write a profile of the processor time to this file (make profile)")
+	_ = cmd.Flags().MarkHidden("cpuprofile") // fails only for a flag that does not exist
 	cmd.Flags().BoolVar(&takeover, "takeover", false, "take the sites over from another host that did not release them")
 	return cmd
 }
 
+// profile starts a profile of the processor time, if one was asked for, and returns what ends it.
+func (a *app) profile() (stop func(), err error) {
+	if a.cpuProfile == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(a.cpuProfile)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, nil
+}
+
 func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	log := a.logger()
+	stopProfile, err := a.profile()
+	if err != nil {
+		return err
+	}
+	defer stopProfile()
 	cfg, err := a.load(log)
 	if err != nil {
 		return err
