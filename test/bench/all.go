@@ -90,7 +90,7 @@ func (b *bench) keep(text []byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("keep the figures: %w", err)
 	}
-	name := filepath.Join(dir, b.commit()+".txt")
+	name := filepath.Join(dir, b.ref+".txt")
 	if err := os.WriteFile(name, text, 0o644); err != nil {
 		return fmt.Errorf("keep the figures: %w", err)
 	}

@@ -74,6 +74,7 @@ type bench struct {
 	root     string // of the repository
 	dir      string // temporary files; removed at the end
 	self     string // this program
+	ref      string // the commit that is measured
 	out      io.Writer
 	lines    int    // of the log file
 	runs     int    // of each part

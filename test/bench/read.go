@@ -215,7 +215,7 @@ func followHpcloud(path string, f *follower, done <-chan struct{}) error {
 		select {
 		case line := <-t.Lines:
 			if line == nil {
-				return t.Err()
+				return t.Wait()
 			}
 			f.got(line.Text)
 		case <-done:

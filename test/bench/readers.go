@@ -31,7 +31,7 @@ func readHpcloud(_ context.Context, p part) error {
 		n++
 	}
 	fmt.Fprintln(p.out, n)
-	return t.Err()
+	return t.Wait() // Err may still say that it is alive
 }
 
 // readNgxtap reads a log to its end by pkg/tail and finds its lines.

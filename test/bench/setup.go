@@ -22,6 +22,7 @@ func (b *bench) open() error {
 	if b.root, err = repository(); err != nil {
 		return err
 	}
+	b.ref = commit(b.root)
 	if b.dir, err = os.MkdirTemp("", "ngxtap-bench-"); err != nil {
 		return fmt.Errorf("make a temporary folder: %w", err)
 	}
@@ -97,13 +98,13 @@ func (b *bench) describeMachine() {
 		kafka = b.kafka.version
 	}
 	fmt.Fprintf(b.out, "date     %s\ncommit   %s\nmachine  %s, %d cores, Linux %s; load before the run %s\ngo       %s\nkafka    %s\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), b.commit(), cpuModel(), runtime.NumCPU(), kernel(), load(), runtime.Version(), kafka)
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), b.ref, cpuModel(), runtime.NumCPU(), kernel(), load(), runtime.Version(), kafka)
 }
 
-// commit returns the short name of the checked-out commit, "-dirty" if files differ from it.
-func (b *bench) commit() string {
+// commit returns the short name of the commit that is checked out in root, with "-dirty" if files differ from it.
+func commit(root string) string {
 	cmd := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*")
-	cmd.Dir = b.root
+	cmd.Dir = root
 	out, err := cmd.Output()
 	if err != nil {
 		return "unknown"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -37,17 +38,13 @@ func textbook(_ context.Context, p part) error {
 	}
 	acks := drainProducer(producer)
 	number, err := textbookSend(p, lines.Lines, codec, producer)
-	if err != nil {
-		lines.Kill(nil)
-	}
 	sent, closeErr := acks.closeAndWait(producer)
-	switch {
-	case err != nil:
+	if err = errors.Join(err, closeErr); err != nil {
 		return err
-	case closeErr != nil:
-		return closeErr
-	case lines.Err() != nil:
-		return fmt.Errorf("read %s: %w", p.file, lines.Err())
+	}
+	switch err := lines.Wait(); {
+	case err != nil:
+		return fmt.Errorf("read %s: %w", p.file, err)
 	case sent != number:
 		return fmt.Errorf("%d of %d messages were acknowledged", sent, number)
 	}
