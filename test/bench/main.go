@@ -1,6 +1,7 @@
 // Command bench measures ngxtap side by side with what it is to be compared with, in one run, and prints the figures.
 //
 //	go run ./test/bench            the whole path into a real Kafka: floor, textbook build, ngxtap; then the delay
+//	go run ./test/bench -quick     the same without the textbook build, which takes most of the time
 //	go run ./test/bench delay      only the time from a line's write to a read_committed reader
 //	go run ./test/bench produce    ways to send lines to Kafka
 //	go run ./test/bench read       ways to read a log file, and what they lose at rotations
@@ -78,6 +79,7 @@ type bench struct {
 	out      io.Writer
 	lines    int    // of the log file
 	runs     int    // of each part
+	quick    bool   // leave the textbook build out
 	given    string // brokers that run already, or "" to start one
 	kafka    *cluster
 	topics   int // made so far
@@ -102,6 +104,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&b.lines, "lines", fromEnv("LINES", 1_000_000), "lines of the log file (also: LINES in the environment)")
 	flags.IntVar(&b.runs, "runs", fromEnv("RUNS", 3), "runs of each part (also: RUNS)")
 	flags.StringVar(&b.given, "brokers", os.Getenv("BROKERS"), "use these brokers instead of starting one (also: BROKERS)")
+	flags.BoolVar(&b.quick, "quick", false, "compare ngxtap with the floor only: the textbook build takes most of the time")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
