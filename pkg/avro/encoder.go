@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -113,7 +114,7 @@ func (e *Encoder) AppendEvent(dst, line []byte, spans []logformat.Span, o *Origi
 		return dst, 0, fmt.Errorf("encode an event: %d values for %d columns of format %q", len(spans), len(e.columns), e.format.Definition().Name)
 	}
 	start := len(dst)
-	e.plain = int32(plainLen(line))
+	e.plain = int32(e.plainLen(line))
 	e.invalid.reset()
 	dst = append(dst, e.prefix...)
 	for i := range e.steps {
@@ -126,6 +127,18 @@ func (e *Encoder) AppendEvent(dst, line []byte, spans []logformat.Span, o *Origi
 		e.forget()
 	}
 	return dst, e.time, nil
+}
+
+// plainLen returns how many bytes of a line stand for themselves. Under escape=default that ends at the first backslash: all other
+// bytes that Nginx leaves alone are ASCII, and Split has refused the line if its values hold any others.
+func (e *Encoder) plainLen(line []byte) int {
+	if e.escape == logformat.EscapeDefault {
+		if i := bytes.IndexByte(line, '\\'); i >= 0 {
+			return i
+		}
+		return len(line)
+	}
+	return plainLen(line)
 }
 
 // append writes the field of a step.

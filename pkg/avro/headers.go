@@ -68,8 +68,8 @@ func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans
 		}
 		dst = b.add(dst)
 		dst = append(dst, h.key...)
-		if plain := e.isPlain(v, at); plain && h.policy == inClear {
-			dst = appendBytes(dst, v)
+		if plain := e.isPlain(v, at); plain && h.policy != wholeSecret {
+			dst = appendBytes(dst, e.clear(v, h.policy))
 		} else {
 			dst = e.appendText(dst, e.unescape(v, plain), h.policy, h.name)
 		}

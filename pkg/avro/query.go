@@ -15,9 +15,30 @@ var (
 	secretEndings = []string{"token", "secret", "password", "signature", "apikey", "api_key", "api-key", "access_key", "accesskey", "private_key", "secret_key"}
 )
 
+// secretLast says which bytes a name can end in that is secret as it stands, in either case: most names are ruled out by it. A name
+// that ends in a bracket or in %XX may still turn into a secret one.
+var secretLast = func() (last [256]bool) {
+	note := func(name string) {
+		c := name[len(name)-1]
+		last[c], last[c-'a'+'A'] = true, true
+	}
+	for name := range secretParameters {
+		note(name)
+	}
+	for _, name := range secretEndings {
+		note(name)
+	}
+	last[']'] = true
+	return last
+}()
+
 // parameter tells whether the value of a parameter is secret. name is as the client wrote it: case does not matter, %XX is decoded,
 // and the bracket of user[password] does not hide the name.
 func (s *Secrets) parameter(name []byte) bool {
+	n := len(name)
+	if n == 0 || !secretLast[name[n-1]] && (n < 3 || name[n-3] != '%') {
+		return false
+	}
 	var buf [maxParameter]byte
 	name = bytes.TrimSuffix(appendParameterName(buf[:0], name), []byte("]"))
 	if s.keep[string(name)] {

@@ -71,6 +71,9 @@ func notA(kind logformat.Kind) string {
 // appendList writes an array of ["null", T]. An item without a value is null.
 func (e *Encoder) appendList(dst []byte, s *step, v []byte, at logformat.Span) ([]byte, error) {
 	plain := e.isPlain(v, at)
+	if plain && s.policy == inClear && bytes.IndexByte(v, ' ') < 0 && !isNull(v) {
+		return e.appendOne(dst, s, v, at) // nearly every request was answered by one server
+	}
 	var b blocks
 	dst = b.begin(dst)
 	for item, rest, ok := logformat.NextListItem(v); ok; item, rest, ok = logformat.NextListItem(rest) {
@@ -89,6 +92,20 @@ func (e *Encoder) appendList(dst []byte, s *step, v []byte, at logformat.Span) (
 		}
 	}
 	return b.end(dst), nil
+}
+
+// appendOne writes a list of one item that has a value.
+func (e *Encoder) appendOne(dst []byte, s *step, v []byte, at logformat.Span) ([]byte, error) {
+	dst = append(dst, oneItem, branchValue)
+	if s.kind == logformat.TextList {
+		dst = appendBytes(dst, v)
+	} else {
+		var ok bool
+		if dst, ok = appendNumber(dst, s.kind, v); !ok {
+			return dst, misfit(&e.columns[s.column], at, "an item of the list is "+notA(s.kind))
+		}
+	}
+	return append(dst, 0), nil
 }
 
 // appendRequestPart writes a part of $request as ["null", "string"]. The part method comes before the others of a line and cuts it.
@@ -124,8 +141,8 @@ func (e *Encoder) requestPart(source schema.Source, line []byte, at logformat.Sp
 // appendOptional writes the text of an escaped value as ["null", "string"]: null only if it is a secret that is dropped. plain says
 // that the value stands for itself.
 func (e *Encoder) appendOptional(dst []byte, s *step, v []byte, plain bool) []byte {
-	if plain && s.policy == inClear {
-		return appendBytes(append(dst, branchValue), v)
+	if plain && s.policy != wholeSecret {
+		return appendBytes(append(dst, branchValue), e.clear(v, s.policy))
 	}
 	if e.drops(s.policy) {
 		return append(dst, branchNull)
@@ -168,6 +185,14 @@ func (e *Encoder) safe(raw []byte, p policy) (text []byte, repaired bool) {
 	}
 	e.repaired = appendRepaired(e.repaired[:0], raw)
 	return e.repaired, true
+}
+
+// clear returns a plain value with the secrets in it replaced. What is plain is UTF-8, and so is what replaces it.
+func (e *Encoder) clear(v []byte, p policy) []byte {
+	if p == inClear {
+		return v
+	}
+	return e.redact(v, p)
 }
 
 func (e *Encoder) redact(raw []byte, p policy) []byte {

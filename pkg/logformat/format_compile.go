@@ -17,17 +17,19 @@ const (
 
 // op cuts one column, or one run of columns, off a line from the left.
 type op struct {
-	code  opCode
-	kind  Kind
-	stop  byte      // opText, opSegment: the byte that ends the value or the run, at literal[back]
-	toEnd bool      // opSegment: the run ends where the line's last literal starts
-	col   int32     // the column, or the first of the run
-	last  int32     // opSegment: the last of the run
-	open  int32     // opSegment: the last that can't be cut off from the right
-	back  int32     // opText, opSet, opSegment: bytes of the literal before its first one that the value can't hold
-	size  int32     // opFixed
-	set   *byteSet  // opSet: bytes of the value; nil otherwise
-	after separator // the literal behind the value or the run
+	code     opCode
+	kind     Kind
+	stop     byte      // opText, opSegment: the byte that ends the value or the run, at literal[back]
+	toEnd    bool      // opSegment: the run ends where the line's last literal starts
+	col      int32     // the column, or the first of the run
+	last     int32     // opSegment: the last of the run
+	open     int32     // opSegment: the last that can't be cut off from the right
+	back     int32     // opText, opSet, opSegment: bytes of the literal before its first one that the value can't hold
+	size     int32     // opFixed
+	set      *byteSet  // opSet: bytes of the value; nil otherwise
+	whole    int8      // opSet: so many digits fit the kind whatever they are, 0 if it is no number
+	fraction int8      // opSet: and so many behind a point, 0 if there may be none
+	after    separator // the literal behind the value or the run
 }
 
 // Compile turns a definition into a plan for cutting its lines, or says why lines of that format can't be cut safely and what to
@@ -91,8 +93,24 @@ func (f *Format) planSingle(i int) (o op, ok bool) {
 		o.code, o.stop = opText, literal[back]
 	} else {
 		o.code, o.set = opSet, f.sets[i]
+		if back == 0 {
+			o.whole, o.fraction = sureDigits(kind)
+		}
 	}
 	return o, true
+}
+
+// sureDigits returns how many digits before and behind the point make a number of the kind whatever they are.
+func sureDigits(k Kind) (whole, fraction int8) {
+	switch k {
+	case Int, IntList, Long, LongList:
+		return 9, 0
+	case Double, DoubleList:
+		return 9, 6
+	case Msec:
+		return 10, 3
+	}
+	return 0, 0
 }
 
 // planSegment makes the op of the run that starts at column i, a text or a list whose end does not show by itself. The run ends

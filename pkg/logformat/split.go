@@ -43,13 +43,11 @@ func (f *Format) split(dst []Span, line []byte) *Misfit {
 				return f.misfitText(o, line, pos)
 			}
 		case opSet:
-			end = pos
-			for end < len(line) && o.set[line[end]] {
-				end++
-			}
-			end -= int(o.back)
-			if end < pos || (o.kind != Token && !fits(o.kind, line[pos:end], f.def.Escape)) {
-				return f.misfit(int(o.col), pos)
+			if end = o.endOfNumber(line, pos); end < 0 {
+				end = o.endOfSet(line, pos)
+				if end < pos || (o.kind != Token && !fits(o.kind, line[pos:end], f.def.Escape)) {
+					return f.misfit(int(o.col), pos)
+				}
 			}
 		case opFixed:
 			end = pos + int(o.size)
@@ -77,6 +75,42 @@ func (f *Format) split(dst []Span, line []byte) *Misfit {
 		return &Misfit{Offset: pos, Reason: "the line goes on after its last column"}
 	}
 	return nil
+}
+
+// endOfSet returns where the value at pos ends, by its bytes.
+func (o *op) endOfSet(line []byte, pos int) int {
+	end := pos
+	for end < len(line) && o.set[line[end]] {
+		end++
+	}
+	return end - int(o.back)
+}
+
+// endOfNumber is endOfSet and fits in one pass for an ordinary number, so short that it fits its kind whatever its digits are. -1
+// means that the value is something else, which may fit all the same.
+func (o *op) endOfNumber(line []byte, pos int) int {
+	end := pos
+	for end < len(line) && line[end]-'0' < 10 {
+		end++
+	}
+	if end == pos || end-pos > int(o.whole) {
+		return -1
+	}
+	if o.fraction > 0 && end < len(line) && line[end] == '.' {
+		point := end
+		for end++; end < len(line) && line[end]-'0' < 10; {
+			end++
+		}
+		if n := end - point - 1; n == 0 || n > int(o.fraction) || o.kind == Msec && n != 3 {
+			return -1
+		}
+	} else if o.kind == Msec {
+		return -1
+	}
+	if end < len(line) && o.set[line[end]] {
+		return -1 // a list, or no number
+	}
+	return end
 }
 
 // nextSlash returns the place of the first backslash from pos on, or the length of the line.

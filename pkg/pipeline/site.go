@@ -48,10 +48,9 @@ type Site struct {
 	log   *slog.Logger
 }
 
-// Limits of the straight line. The batch is what one Kafka request carries: Kafka's default message.max.bytes is 1 MiB and sarama
-// cuts nothing, so a batch stays below it whatever the compression does.
+// Limits of the straight line.
 const (
-	batchBytes  = 900_000          // a batch is written when it holds this much
+	batchBytes  = 128 << 10        // a batch is handed over when it holds this much: little enough to stay in the processor's cache
 	recordLimit = 1_000_000        // the longest value that may be sent
 	stopGrace   = 10 * time.Second // how long the last commit may take after a stop was asked for
 )

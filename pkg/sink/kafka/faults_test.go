@@ -59,7 +59,11 @@ func (s *site) session(t *testing.T, fault func()) (done bool) {
 				vs = append(vs, strconv.Itoa(at))
 				at++
 			}
-			if err := sk.Write(ctx, batchOf(vs...)); err != nil {
+			err := sk.Write(ctx, batchOf(vs...))
+			if err == nil {
+				err = sk.w.flush() // as if they filled a request
+			}
+			if err != nil {
 				t.Logf("write up to line %d: %v", at, err)
 				return false
 			}

@@ -219,7 +219,7 @@ func TestNoAllocationPerRecord(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, p := range s.w.touched {
-			p.raw, p.count = p.raw[:0], 0
+			p.raw, p.count, s.w.size = p.raw[:0], 0, 0
 		}
 		s.w.touched = s.w.touched[:0]
 	}

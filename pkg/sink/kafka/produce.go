@@ -57,6 +57,7 @@ type writer struct {
 	streams  [sink.NumStreams]stream
 	state    *partition
 	all      []*partition // every partition that was used
+	size     int          // bytes of records that were not sent yet
 
 	// Scratch memory of one Write.
 	routes  []*partition // by record
@@ -182,11 +183,14 @@ func (w *writer) reopen() error {
 	return nil
 }
 
-// send turns the records of a prepared batch into requests and sends them. The batch is not needed afterwards: sarama encodes
-// before it returns.
+// send takes the records of a prepared batch and sends those that fill a request; the others wait for more, or for the commit. The
+// batch is not needed afterwards.
 func (w *writer) send(b *sink.Batch) error {
 	if err := w.fill(b); err != nil {
 		return err
+	}
+	if w.size < w.maxBatch {
+		return nil
 	}
 	return w.flush()
 }
@@ -221,7 +225,9 @@ func (w *writer) addRecord(p *partition, ms int64, key, value []byte, header *si
 		p.first, p.last = ms, ms
 		w.touched = append(w.touched, p)
 	}
+	before := len(p.raw)
 	p.raw = appendRecord(p.raw, ms-p.first, int64(p.count), key, value, header)
+	w.size += len(p.raw) - before
 	p.last = max(p.last, ms)
 	p.count++
 }
@@ -274,6 +280,14 @@ func (w *writer) flush() error {
 	return nil
 }
 
+// discard forgets the records that were not sent yet.
+func (w *writer) discard() {
+	for _, p := range w.touched {
+		p.raw, p.count = p.raw[:0], 0
+	}
+	w.touched, w.size = w.touched[:0], 0
+}
+
 func (w *writer) request() *sarama.ProduceRequest {
 	return &sarama.ProduceRequest{Version: 8, TransactionalID: w.p.txnID, RequiredAcks: sarama.WaitForAll,
 		Timeout: int32(w.p.cfg.RequestTimeout / time.Millisecond)}
@@ -304,6 +318,7 @@ func (w *writer) addBatch(req *sarama.ProduceRequest, p *partition) (int, error)
 		p.seq += int32(n)
 	}
 	req.AddBatch(p.topic, p.id, batch)
+	w.size -= len(p.raw)
 	p.raw, p.count = p.raw[:0], 0
 	return n, nil
 }

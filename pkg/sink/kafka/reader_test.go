@@ -123,6 +123,9 @@ func TestReaderWaitsForOpenTransactionsUnlessToldOtherwise(t *testing.T) {
 	if err := s.Write(t.Context(), batchOf("open")); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.w.flush(); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.w.p.acks.wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}

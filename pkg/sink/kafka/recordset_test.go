@@ -124,3 +124,26 @@ func TestVarintLen(t *testing.T) {
 		}
 	}
 }
+
+// TestCloseDropsWhatWasNotCommitted: records that still wait for a request must not slip into the transaction that releases the site.
+func TestCloseDropsWhatWasNotCommitted(t *testing.T) {
+	cfg := config(t, broker(t))
+	s, _ := recovered(t, cfg)
+	if err := s.Write(t.Context(), batchOf("dropped")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Host, cfg.Owner = "host-b", NewOwner() // the site was released
+	next, _ := recovered(t, cfg)
+	if err := next.Write(t.Context(), batchOf("kept")); err != nil {
+		t.Fatal(err)
+	}
+	if err := next.Commit(t.Context(), sink.Position(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if got := values(t, cfg, cfg.Topic); fmt.Sprint(got) != "[kept]" {
+		t.Errorf("got %q", got)
+	}
+}

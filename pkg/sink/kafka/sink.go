@@ -229,6 +229,9 @@ func (s *Sink) finish(ctx context.Context, key string, r stateRecord, pos sink.P
 	}
 	transactional := s.w.p.txnID != nil
 	if !transactional { // the position may not be there before the events
+		if err := s.w.flush(); err != nil {
+			return err
+		}
 		if err := s.w.p.acks.wait(ctx); err != nil {
 			return err
 		}
@@ -360,6 +363,7 @@ func (s *Sink) release() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.CloseTimeout)
 	defer cancel()
 	defer s.c.watch(ctx)()
+	s.w.discard()
 	if err := s.w.p.acks.wait(ctx); err != nil {
 		return err
 	}
