@@ -84,6 +84,9 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	}
 	err = runSites(ctx, d, sites)
 	stop()
+	if once && err == nil && ctx.Err() != nil {
+		err = &exitError{exitFailed, errors.New("stopped before the end of the files; what was committed counts, run it again for the rest")}
+	}
 	return errors.Join(err, summary(a, sites, once))
 }
 
