@@ -54,6 +54,9 @@ func isMethod(v []byte) bool {
 
 // isProtocol says whether v is HTTP/, digits, a dot and digits.
 func isProtocol(v []byte) bool {
+	if len(v) == len("HTTP/1.1") && string(v[:5]) == "HTTP/" && v[5]-'0' < 10 && v[6] == '.' && v[7]-'0' < 10 {
+		return true // all that are in use
+	}
 	version, ok := bytes.CutPrefix(v, []byte("HTTP/"))
 	if !ok {
 		return false
