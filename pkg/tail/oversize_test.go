@@ -110,7 +110,7 @@ func TestEndlessLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Truncate(length); err == nil {
+	if err = f.Truncate(length); err == nil {
 		_, err = f.Seek(0, io.SeekEnd)
 	}
 	if err == nil {
