@@ -113,8 +113,8 @@ type Site struct {
 	// Topic the events go to. Default: nginx.<site>.access.
 	Topic string `yaml:"topic"`
 	// PartitionBy is none (no key; all events of this site from this host go to one partition, so the order of the file holds),
-	// host (the key is the instance name) or the name of an event field that becomes the key, such as request_id or
-	// remote_addr. Default: none.
+	// host (the key is the instance name) or the name of a variable of the format whose value becomes the key, such as request_id
+	// or remote_addr, but not a header nor what may hold secrets. Default: none.
 	PartitionBy string   `yaml:"partition_by"`
 	Headers     Headers  `yaml:"headers"`
 	OnChange    OnChange `yaml:"on_change"`

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"ngxtap/pkg/avro"
@@ -89,6 +90,9 @@ func newKeyer(f *Format, by, instance string) (*keyer, error) {
 	case "host":
 		return &keyer{fixed: []byte(instance)}, nil
 	}
+	if mayHoldSecrets(by) {
+		return nil, fmt.Errorf("partition_by: %s may hold secrets, which a key would carry in clear text; choose another field", by)
+	}
 	var names []string
 	for i, c := range f.split.Columns() {
 		if _, _, isHeader := c.Header(); isHeader || c.Kind == logformat.Headers {
@@ -102,6 +106,15 @@ func newKeyer(f *Format, by, instance string) (*keyer, error) {
 		}
 	}
 	return nil, fmt.Errorf("partition_by: format %s has no field %s; it has %v", f.Name(), by, names)
+}
+
+// mayHoldSecrets names the variables that the encoder looks through for secrets.
+func mayHoldSecrets(name string) bool {
+	switch name {
+	case "request", "request_uri", "args", "query_string", "request_body":
+		return true
+	}
+	return strings.HasPrefix(name, "arg_") || strings.HasPrefix(name, "cookie_") || strings.HasPrefix(name, "upstream_cookie_")
 }
 
 // append appends the key of a line; a missing value gives none.

@@ -180,6 +180,11 @@ func TestKeys(t *testing.T) {
 	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "it has [status]") {
 		t.Errorf("err = %v", err)
 	}
+	cfg = config(t, sinktest.NewMemory(), "x", newFormat(t, `$status "$request_uri"`))
+	cfg.PartitionBy = "request_uri"
+	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "may hold secrets") {
+		t.Errorf("err = %v", err)
+	}
 }
 
 // TestNoAllocationPerLine guards the hot path: all that is allocated belongs to commits and blocks, not to lines.
