@@ -62,7 +62,7 @@ func (a *app) newDaemon(ctx context.Context, cfg *config.Config, log *slog.Logge
 }
 
 func (d *daemon) embed(ctx context.Context) error {
-	s, err := embedded.Start(ctx, embedded.Config{Dir: filepath.Join(d.cfg.StateDir, "embedded"), Logger: d.log})
+	s, err := embedded.Start(ctx, embedded.Config{Dir: embeddedDir(d.cfg.StateDir), Logger: d.log})
 	if err != nil {
 		return fmt.Errorf("start the embedded servers: %w", err)
 	}
@@ -199,13 +199,24 @@ func (d *daemon) prefix(ctx context.Context, subject, schemaJSON string, log *sl
 	return schema.AppendConfluent(nil, id), nil
 }
 
+// embeddedDir is where the embedded servers keep their data.
+func embeddedDir(stateDir string) string { return filepath.Join(stateDir, "embedded") }
+
+// hintDir is where what this host knows of positions is kept: beside the data of the cluster that it is about.
+func (d *daemon) hintDir() string {
+	if d.servers != nil {
+		return embeddedDir(d.cfg.StateDir)
+	}
+	return d.cfg.StateDir
+}
+
 func (d *daemon) sink(s *config.Site, owner *kafka.Owner) (sink.Sink, error) {
 	c, err := kafkaConfig(d.cfg, s, d.log) // it adds the site itself
 	if err != nil {
 		return nil, err
 	}
 	c.Owner, c.Takeover = owner, d.takeover
-	c.StateFile = filepath.Join(d.cfg.StateDir, "position-"+s.Site)
+	c.StateFile = filepath.Join(d.hintDir(), "position-"+s.Site)
 	return kafka.New(c)
 }
 
