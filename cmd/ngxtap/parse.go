@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/spf13/cobra"
 
 	"ngxtap/pkg/avro"
@@ -21,7 +22,7 @@ func (a *app) parseCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "parse --nginx-conf FILE [--format NAME] [LOG…]",
 		Short: "Dry run: print the event of every line as JSON",
-		Long: `Print one JSON object per event on standard output, from the log files named or from standard input. A rejected line is reported on
+		Long: `Print one JSON object per event on standard output, from the log files named (.gz too) or from standard input. A rejected line is reported on
 standard error as FILE:LINE:COLUMN: reason, and the exit code is then 3. Nothing is sent anywhere. Secrets are hashed with a key
 made up for this run.`,
 		Example: `  ngxtap parse --nginx-conf /etc/nginx/nginx.conf --format main /var/log/nginx/access.log | head -3`,
@@ -87,7 +88,20 @@ func (a *app) parseFile(p *parser, name string) error {
 		return err
 	}
 	defer f.Close()
-	return p.read(name, f)
+	r, err := plainText(f)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	return p.read(name, r)
+}
+
+// plainText returns what f holds, decompressed if it is gzip.
+func plainText(f io.Reader) (io.Reader, error) {
+	in := bufio.NewReader(f)
+	if magic, _ := in.Peek(2); string(magic) != "\x1f\x8b" { // RFC 1952, section 2.3.1
+		return in, nil
+	}
+	return gzip.NewReader(in)
 }
 
 // parser prints the events of lines.
