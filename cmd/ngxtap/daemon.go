@@ -164,7 +164,7 @@ func (d *daemon) frame(ctx context.Context, s *config.Site, formats []*pipeline.
 	for _, f := range formats {
 		prefix, err := d.prefix(ctx, strategy.Subject(s.Topic, f.Event().FullName()), f.Schema(), log)
 		if errors.Is(err, schema.ErrRefused) {
-			log.Error("the registry refused the schema; lines of this format go to quarantine until it accepts it", "format", f.Name(), "error", err)
+			log.Error("the registry refused the schema; lines of this format go to quarantine; when it accepts the schema, restart", "format", f.Name(), "error", err)
 			f.Refused, err = err, nil
 		}
 		if err != nil {

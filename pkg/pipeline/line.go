@@ -275,8 +275,9 @@ func (l *line) commit(ctx context.Context) error {
 		sum.add(*c)
 		l.st.Counts[id] = sum
 		l.tally.bytes.add(*c)
-		*c = Count{}
 	}
+	clear(l.counts)
+	l.count = nil
 	l.st.prune()
 	pos, err := l.st.encode()
 	if err != nil {
