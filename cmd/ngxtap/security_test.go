@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// TestTLSAndLoginFromTheConfiguration ships a line to brokers that want TLS and a login, all of it said in YAML, with the password from the
+// environment; and says what is wrong when it is.
+func TestTLSAndLoginFromTheConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	cert := selfSigned(t, filepath.Join(dir, "ca.pem"))
+	for _, mechanism := range []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"} {
+		t.Run(mechanism, func(t *testing.T) {
+			c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser(mechanism, "shipper", "right-password"),
+				kfake.TLS(&tls.Config{Certificates: []tls.Certificate{cert}}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			daemon := fmt.Sprintf("instance: web-01\nstate_dir: state\nkafka:\n  brokers: ['%s']\n  tls: {ca_file: ../ca.pem}\n"+
+				"  sasl: {mechanism: %s, username: shipper, password: '${NGXTAP_TEST_PASSWORD}'}\n", c.ListenAddrs()[0], mechanism)
+			file := siteIn(t, filepath.Join(dir, mechanism), daemon)
+			t.Setenv("NGXTAP_TEST_PASSWORD", "right-password")
+			if code, out := runIn(t, "run", "--once", "-c", file); code != exitOK || !strings.Contains(out, "site shop: 1 events") {
+				t.Errorf("exit code %d\n%s", code, out)
+			}
+			code, out := runIn(t, "check", "-c", file)
+			if code != exitOK || !strings.Contains(out, "TLS: true") {
+				t.Errorf("check: exit code %d\n%s", code, out)
+			}
+			t.Setenv("NGXTAP_TEST_PASSWORD", "wrong-password")
+			code, out = runIn(t, "check", "-c", file)
+			if code != exitFailed || strings.Contains(out, "wrong-password") || strings.Contains(out, "right-password") {
+				t.Errorf("check with a wrong password: exit code %d\n%s", code, out)
+			}
+		})
+	}
+	file := siteIn(t, filepath.Join(dir, "bad"), "kafka: {tls: {ca_file: sites.d/shop.yaml}}\nstate_dir: state\n")
+	if code, out := runIn(t, "check", "-c", file); code != exitConfig || !strings.Contains(out, "holds no certificate") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+// siteIn writes a configuration with one site and a log of one line, and returns the daemon's file.
+func siteIn(t *testing.T, dir, daemon string) string {
+	t.Helper()
+	for name, text := range map[string]string{
+		"ngxtap.yaml": daemon, "access.log": "200\n",
+		"sites.d/shop.yaml": "site: shop\naccess_log: {paths: [../access.log], log_format: '$status'}\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "ngxtap.yaml")
+}
+
+// runIn runs a command line and returns its exit code and all it printed.
+func runIn(t *testing.T, args ...string) (int, string) {
+	t.Helper()
+	var out lockedBuffer
+	code := run(t.Context(), args, stdio{strings.NewReader(""), &out, &out})
+	return code, out.b.String()
+}
+
+// lockedBuffer takes what several goroutines print.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer // guarded by mu
+}
+
+// Write implements io.Writer.
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// selfSigned returns a certificate for 127.0.0.1 that trusts itself, and writes its PEM to file.
+func selfSigned(t *testing.T, file string) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
