@@ -46,7 +46,9 @@ func definitions(a *config.AccessLog) ([]*logformat.Definition, *logformat.Conf,
 		if err != nil {
 			return nil, nil, err
 		}
-		return []*logformat.Definition{logformat.Inline(a.LogFormat, esc)}, nil, nil
+		d := logformat.Inline(a.LogFormat, esc)
+		d.Name = "log_format" // of the site's file
+		return []*logformat.Definition{d}, nil, nil
 	}
 	conf, err := logformat.ReadConf(a.NginxConf, logformat.ConfOptions{Prefix: a.NginxPrefix})
 	if err != nil {

@@ -236,14 +236,31 @@ func TestMissingFileIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestOnceSaysWhatItCouldNotRead: a run that has an end does not pass an unreadable file over in silence.
+// TestOnceSaysWhatItCouldNotRead: a run that has an end does not pass over in silence what is no file, or not there.
 func TestOnceSaysWhatItCouldNotRead(t *testing.T) {
 	dir := t.TempDir()
-	s, err := New(config(t, sinktest.NewMemory(), dir))
-	if err != nil {
+	for path, want := range map[string]string{dir: dir, dir + "/nothere.log": "nothere.log does not exist", dir + "/*.log": "no file matches " + dir + "/*.log"} {
+		s, err := New(config(t, sinktest.NewMemory(), path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Run(t.Context()); !errors.Is(err, errUnreadable) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: err = %v", path, err)
+		}
+	}
+}
+
+// TestOnceIsContentWithARotatedLog: the log was rotated and not made anew yet.
+func TestOnceIsContentWithARotatedLog(t *testing.T) {
+	far := sinktest.NewMemory()
+	path := logFile(t, linesOf(0, 5))
+	cfg := config(t, far, path)
+	once(t, cfg)
+	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Run(t.Context()); !errors.Is(err, errUnreadable) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("err = %v", err)
+	once(t, cfg)
+	if got := read(t, far, cfg.Formats[0]); len(got) != 5 {
+		t.Errorf("%d records, want 5", len(got))
 	}
 }

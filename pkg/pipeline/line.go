@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -89,12 +90,24 @@ func (l *line) run(ctx, work context.Context) error {
 	}
 }
 
-// unreadable names the files that could not be read, so that a run which has an end does not pass them over in silence.
+// unreadable names the files that could not be read, or are not there and never were, so that a run which has an end does not
+// pass them over in silence.
 func (l *line) unreadable() error {
+	status := l.in.Status()
+	if len(status) == 0 {
+		return fmt.Errorf("%w: no file matches %s", errUnreadable, strings.Join(l.site.cfg.Tail.Paths, ", "))
+	}
+	known := map[string]bool{}
+	for _, f := range status {
+		known[f.Base] = known[f.Base] || f.State != tail.Waiting
+	}
 	var errs []error
-	for _, f := range l.in.Status() {
-		if f.State == tail.Failing {
+	for _, f := range status {
+		switch {
+		case f.State == tail.Failing:
 			errs = append(errs, fmt.Errorf("%w: %s", errUnreadable, f.Err))
+		case !known[f.Base]:
+			errs = append(errs, fmt.Errorf("%w: %s does not exist", errUnreadable, f.Base))
 		}
 	}
 	return errors.Join(errs...)
