@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"ngxtap/pkg/sink"
 )
 
@@ -47,5 +50,44 @@ func TestWaitingReaderMissesNothing(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestOneEmptyAnswerIsNoProof answers a fetch as a broker may that looked for records before a commit and at the last stable offset
+// after it: with nothing, although there is more. No record may be passed over for that.
+func TestOneEmptyAnswerIsNoProof(t *testing.T) {
+	c := broker(t, kfake.NumBrokers(1))
+	cfg := config(t, c)
+	s, _ := recovered(t, cfg)
+	if err := s.Write(t.Context(), batchOf("first", "second")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(t.Context(), sink.Position(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	lied := false
+	c.ControlKey(int16(kmsg.Fetch), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		req := r.(*kmsg.FetchRequest)
+		if lied || req.Topics[0].Topic != cfg.Topic {
+			return nil, nil, false
+		}
+		lied = true
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic = cfg.Topic
+		for _, p := range req.Topics[0].Partitions {
+			part := kmsg.NewFetchResponseTopicPartition()
+			part.Partition, part.HighWatermark, part.LastStableOffset, part.RecordBatches = p.Partition, p.FetchOffset+3, p.FetchOffset+3, []byte{}
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		resp.Topics = append(resp.Topics, topic)
+		return resp, nil, true
+	})
+	if got := values(t, cfg, cfg.Topic); fmt.Sprint(got) != "[first second]" {
+		t.Errorf("got %q", got)
+	}
+	if !lied {
+		t.Error("the answer was not tried")
 	}
 }
