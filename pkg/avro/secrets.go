@@ -97,6 +97,10 @@ func headerPolicy(name []byte) policy {
 	return inClear
 }
 
+// MayHoldSecret tells whether a variable that is not a header field may hold a secret by the rules of Secrets, so that its value must
+// not leave the host in another way than through an encoder.
+func MayHoldSecret(name string) bool { return (&Secrets{}).variable(name) != inClear }
+
 // variable returns the policy for a variable that is not a header field.
 func (s *Secrets) variable(name string) policy {
 	if s == nil {

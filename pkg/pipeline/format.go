@@ -90,7 +90,7 @@ func newKeyer(f *Format, by, instance string) (*keyer, error) {
 	case "host":
 		return &keyer{fixed: []byte(instance)}, nil
 	}
-	if mayHoldSecrets(by) {
+	if avro.MayHoldSecret(by) || strings.HasPrefix(by, "arg_") { // parameters have names that nobody foresees
 		return nil, fmt.Errorf("partition_by: %s may hold secrets, which a key would carry in clear text; choose another field", by)
 	}
 	var names []string
@@ -106,15 +106,6 @@ func newKeyer(f *Format, by, instance string) (*keyer, error) {
 		}
 	}
 	return nil, fmt.Errorf("partition_by: format %s has no field %s; it has %v", f.Name(), by, names)
-}
-
-// mayHoldSecrets names the variables that the encoder looks through for secrets.
-func mayHoldSecrets(name string) bool {
-	switch name {
-	case "request", "request_uri", "args", "query_string", "request_body":
-		return true
-	}
-	return strings.HasPrefix(name, "arg_") || strings.HasPrefix(name, "cookie_") || strings.HasPrefix(name, "upstream_cookie_")
 }
 
 // append appends the key of a line; a missing value gives none.

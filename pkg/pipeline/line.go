@@ -220,11 +220,11 @@ func (l *line) event(raw []byte) (rej rejection) {
 			l.announce(i)
 		}
 		b := l.batch
+		before := len(b.Buf)
 		if k := l.site.key[i]; k != nil {
 			b.Buf = k.append(b.Buf, text, l.spans)
 			b.EndKey()
 		}
-		before := len(b.Buf)
 		buf, eventTime, err := f.enc.AppendEvent(b.Buf, raw, l.spans, &l.origin)
 		b.Buf = buf
 		if err != nil {

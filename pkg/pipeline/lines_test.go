@@ -180,10 +180,12 @@ func TestKeys(t *testing.T) {
 	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "it has [status]") {
 		t.Errorf("err = %v", err)
 	}
-	cfg = config(t, sinktest.NewMemory(), "x", newFormat(t, `$status "$request_uri"`))
-	cfg.PartitionBy = "request_uri"
-	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "may hold secrets") {
-		t.Errorf("err = %v", err)
+	for _, by := range []string{"request_uri", "args", "cookie_sid", "arg_page", "upstream_cookie_sid", "sent_trailer_set_cookie"} {
+		cfg = config(t, sinktest.NewMemory(), "x", newFormat(t, `$status "$`+by+`"`))
+		cfg.PartitionBy = by
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "may hold secrets") {
+			t.Errorf("%s: err = %v", by, err)
+		}
 	}
 }
 
@@ -250,4 +252,28 @@ func TestRandomBytesAreNeverLost(t *testing.T) {
 			t.Fatalf("seed %d: records cover %d bytes and blank lines %d of %d", seed, n, blank, b.Len())
 		}
 	}
+}
+
+// TestQuarantinedLineFitsAMessage: a refused line as long as max_line allows, of bytes that do not compress, must not make a record that the
+// broker refuses: the site could never get past it.
+func TestQuarantinedLineFitsAMessage(t *testing.T) {
+	far := sinktest.NewMemory()
+	rng := rand.New(rand.NewPCG(1, 2))
+	junk := make([]byte, 1<<20-1)
+	for i := range junk {
+		junk[i] = byte(' ' + 1 + rng.IntN(200))
+	}
+	text := string(junk) + "\n" + linesOf(0, 1)
+	cfg := config(t, far, logFile(t, text))
+	once(t, cfg)
+	for _, r := range far.Records() {
+		if n := len(r.Key) + len(r.Value); n > recordLimit {
+			t.Errorf("a record of %d bytes, limit %d", n, recordLimit)
+		}
+	}
+	got := read(t, far, cfg.Formats[0])
+	if len(got) != 2 || !got[0].Truncated || got[0].LineLength != int64(len(junk)) {
+		t.Fatalf("%d records", len(got))
+	}
+	checkCovers(t, got, map[string]string{got[0].Origin.File: text})
 }

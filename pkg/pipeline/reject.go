@@ -37,13 +37,17 @@ func worse(a, b rejection) rejection {
 	return a
 }
 
-// quarantineHead is how much of a line that can't be kept whole goes into quarantine, in bytes.
-const quarantineHead = 1024
+const (
+	// quarantineWhole is the longest line in bytes that is kept whole: its record must stay below recordLimit.
+	quarantineWhole = recordLimit - 64<<10
+	// quarantineHead is how much of a longer one goes into quarantine, in bytes.
+	quarantineHead = 1024
+)
 
 // reject appends a line to the quarantine stream. raw is without its newline.
 func (l *line) reject(raw []byte, off int64, r rejection) {
 	q := avro.Quarantined{}
-	if r.reason == ReasonTooLarge {
+	if len(raw) > quarantineWhole {
 		q.MaxRaw = quarantineHead
 	}
 	l.quarantine(raw, off, &q, r)

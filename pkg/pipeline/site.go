@@ -51,7 +51,7 @@ type Site struct {
 // Limits of the straight line.
 const (
 	batchBytes  = 128 << 10        // a batch is handed over when it holds this much: little enough to stay in the processor's cache
-	recordLimit = 1_000_000        // the longest value that may be sent
+	recordLimit = 1_000_000        // the longest record, key and value, that may be sent
 	stopGrace   = 10 * time.Second // how long the last commit may take after a stop was asked for
 )
 
