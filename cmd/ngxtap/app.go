@@ -73,7 +73,10 @@ func run(ctx context.Context, args []string, io stdio) int {
 	var ee *exitError
 	switch {
 	case errors.As(err, &ee):
-		code, err = ee.code, ee.err
+		code = ee.code
+		if err == error(ee) && ee.err == nil {
+			err = nil // all has been said
+		}
 	case errors.Is(err, sink.ErrNotOwner), errors.Is(err, sink.ErrConfig):
 		code = exitConfig
 	}

@@ -25,6 +25,7 @@ import (
 type daemon struct {
 	cfg      *config.Config
 	log      *slog.Logger
+	framing  schema.Framing
 	servers  *embedded.Servers // nil without --embedded
 	registry *schema.Registry  // nil without a registry
 	lock     *os.File
@@ -51,6 +52,10 @@ func (a *app) newDaemon(ctx context.Context, cfg *config.Config, log *slog.Logge
 			return nil, err
 		}
 	}
+	var err error
+	if d.framing, err = schema.ParseFraming(cfg.Registry.Framing); err != nil {
+		return nil, errors.Join(configError(err), d.close())
+	}
 	if len(cfg.Registry.URLs) > 0 {
 		r, err := newRegistry(&cfg.Registry, cfg.StateDir, log)
 		if err != nil {
@@ -69,7 +74,7 @@ func (d *daemon) embed(ctx context.Context) error {
 	d.servers = s
 	d.cfg.Kafka.Brokers = s.Brokers()
 	d.cfg.Kafka.TLS, d.cfg.Kafka.SASL = config.TLS{}, config.SASL{}
-	d.cfg.Registry = config.Registry{URLs: []string{s.RegistryURL()}, Framing: "confluent", Subject: d.cfg.Registry.Subject}
+	d.cfg.Registry = config.Registry{URLs: []string{s.RegistryURL()}, Framing: schema.Confluent.String(), Subject: d.cfg.Registry.Subject}
 	return nil
 }
 
@@ -170,7 +175,7 @@ func (d *daemon) frame(ctx context.Context, s *config.Site, formats []*pipeline.
 		if err != nil {
 			return nil, err
 		}
-		f.Announce = d.cfg.Registry.Framing == "single-object"
+		f.Announce = d.framing == schema.SingleObject
 		if err := f.Prepare(prefix, secrets); err != nil {
 			return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
 		}
@@ -184,7 +189,7 @@ func (d *daemon) frame(ctx context.Context, s *config.Site, formats []*pipeline.
 
 // prefix returns the framing of values with this schema.
 func (d *daemon) prefix(ctx context.Context, subject, schemaJSON string, log *slog.Logger) ([]byte, error) {
-	if d.cfg.Registry.Framing == "single-object" {
+	if d.framing == schema.SingleObject {
 		fp, err := schema.Fingerprint(schemaJSON)
 		if err != nil {
 			return nil, err

@@ -71,7 +71,11 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 		return errors.Join(err, lock.Close())
 	}
 	d.lock, d.takeover = lock, takeover
-	defer func() { err = errors.Join(err, d.close()) }()
+	defer func() {
+		if cerr := d.close(); cerr != nil {
+			err = errors.Join(err, cerr)
+		}
+	}()
 	log.Info("starting", "version", versionLine(), "instance", cfg.Instance, "brokers", cfg.Kafka.Brokers, "registry", cfg.Registry.URLs, "framing", cfg.Registry.Framing)
 
 	sites, err := d.sites(once)
@@ -87,7 +91,10 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	if once && err == nil && ctx.Err() != nil {
 		err = &exitError{exitFailed, errors.New("stopped before the end of the files; what was committed counts, run it again for the rest")}
 	}
-	return errors.Join(err, summary(a, sites, once))
+	if rejected := summary(a, sites, once); err == nil {
+		err = rejected // a failure is worse than refused lines
+	}
+	return err
 }
 
 // runSites runs all sites until ctx ends or none is left. One site that can't go on does not stop the others.
