@@ -15,7 +15,13 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The rival may hang for ever, and what it leaves behind is not ours.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/hpcloud/tail.(*Tail).tailFileSync"),
+		goleak.IgnoreAnyFunction("github.com/hpcloud/tail.(*Tail).Stop"),
+		goleak.IgnoreAnyFunction("github.com/hpcloud/tail/watch.(*PollingFileWatcher).ChangeEvents.func1"))
+}
 
 // stepper is waker and clock of a test: waiting moves the clock, so that no test sleeps and every poll is foreseen.
 type stepper struct {

@@ -1,5 +1,4 @@
-// Compares reading in blocks with reading by hpcloud/tail: the speed (benchmarks), and what arrives when a file is rotated as
-// Nginx and logrotate do it (test).
+// Compares the speed of reading in blocks with that of reading by hpcloud/tail.
 package tail_test
 
 import (
@@ -13,7 +12,6 @@ import (
 	hpcloud "github.com/hpcloud/tail"
 
 	"ngxtap/pkg/tail"
-	"ngxtap/pkg/testkit"
 )
 
 const benchLine = 519 // bytes, with the newline
@@ -80,67 +78,4 @@ func BenchmarkHpcloudTail(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size/benchLine), "ns/line")
-}
-
-// After each rename a worker goes on writing to the old file for a while, as Nginx does until it is told to reopen. Every line
-// must arrive here; how many arrive at hpcloud/tail is printed.
-func TestLateLinesComparedWithHpcloud(t *testing.T) {
-	const rotations, late = 3, 100
-	w := testkit.NewRotatingWriter(t, filepath.Join(t.TempDir(), "a.log"), 2)
-	other, err := hpcloud.TailFile(w.Path(), hpcloud.Config{Follow: true, ReOpen: true, Poll: true, Logger: hpcloud.DiscardingLogger})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, err := tail.Open(tail.Config{Paths: []string{w.Path()}}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ours.Close()
-
-	wrote, theirs := 0, 0
-	line := func(worker int, s string) {
-		w.Write(worker, s+"\n")
-		wrote++
-	}
-	until := func(s string) { // hpcloud/tail has read the line s
-		for l := range other.Lines {
-			if theirs++; l.Text == s {
-				return
-			}
-		}
-	}
-	line(0, "begin")
-	until("begin")
-	for i := range rotations {
-		w.Rename(fmt.Sprintf(".%d", i+1))
-		w.Reopen(0)
-		first := fmt.Sprintf("first of file %d", i+1)
-		line(0, first)
-		until(first)
-		for j := range late {
-			line(1, fmt.Sprintf("late %d %d", i, j))
-		}
-		w.Reopen(1)
-	}
-	line(0, "end")
-	until("end")
-	if err := other.Stop(); err != nil {
-		t.Error(err)
-	}
-	for range other.Lines {
-		theirs++
-	}
-
-	got := 0
-	for !ours.AtEnd() {
-		c, err := ours.Read(t.Context(), time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got += strings.Count(string(c.Data), "\n")
-	}
-	if got != wrote {
-		t.Errorf("read %d of %d lines", got, wrote)
-	}
-	t.Logf("%d lines were written; %d arrived here, %d at hpcloud/tail", wrote, got, theirs)
 }
