@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ngxtap/pkg/avro"
+	"ngxtap/pkg/failpoint"
 	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/sink"
 	"ngxtap/pkg/tail"
@@ -71,6 +72,7 @@ func (l *line) run(ctx, work context.Context) error {
 	for {
 		chunk, err := l.in.Read(ctx, l.untilCommit())
 		if ctx.Err() != nil {
+			failpoint.Hit(failpoint.ShuttingDown)
 			return l.commit(work)
 		}
 		if err != nil {
@@ -132,6 +134,7 @@ func (l *line) take(ctx context.Context, c *tail.Chunk) error {
 	if c.Empty() {
 		return nil
 	}
+	failpoint.Hit(failpoint.BlockRead)
 	if l.oldest.IsZero() {
 		l.oldest = time.Now()
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ngxtap/pkg/avro"
+	"ngxtap/pkg/failpoint"
 	"ngxtap/pkg/sink"
 	"ngxtap/pkg/tail"
 )
@@ -91,6 +92,7 @@ func (s *Site) Run(ctx context.Context) error {
 		s.stats.setState("failed: " + err.Error())
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 	}
+	failpoint.Hit(failpoint.SchemaReady)
 	wait := newBackoff(s.cfg.RetryAfter)
 	for {
 		began := time.Now()
@@ -150,6 +152,7 @@ func (s *Site) session(ctx context.Context) (worked bool, err error) {
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 
+	failpoint.Hit(failpoint.Opened)
 	l := newLine(s, out, in, st)
 	if pos == nil {
 		// From here on it is known where this site began: what is rotated away before its first line arrives is not taken for older

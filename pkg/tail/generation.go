@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ngxtap/pkg/failpoint"
 )
 
 const (
@@ -254,6 +256,7 @@ func (t *Tailer) finish(g *generation) {
 	g.shut()
 	g.done, g.final = true, false
 	g.size = g.offset
+	failpoint.Hit(failpoint.FileFinished)
 	t.log.Info("finished a log file", "path", g.file.Path, "id", g.file.ID, "bytes", g.offset, "lines", g.lines)
 }
 

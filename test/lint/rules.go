@@ -11,18 +11,19 @@ const everything = "*"
 var mayImport = map[string][]string{
 	"cmd":           {everything},
 	"test":          {everything},
-	"pkg/pipeline":  {"pkg/tail", "pkg/logformat", "pkg/schema", "pkg/avro", "pkg/sink"},
+	"pkg/pipeline":  {"pkg/tail", "pkg/logformat", "pkg/schema", "pkg/avro", "pkg/sink", "pkg/failpoint"},
 	"pkg/avro":      {"pkg/schema", "pkg/logformat"},
 	"pkg/schema":    {"pkg/logformat"},
 	"pkg/logformat": {},
-	"pkg/tail":      {},
+	"pkg/tail":      {"pkg/failpoint"},
 	"pkg/sink":      {},
 	"pkg/config":    {},
 	"pkg/admin":     {},
 	"pkg/embedded":  {},
 	"pkg/testkit":   {everything},
+	"pkg/failpoint": {},
 	// The sinks, and the suite that they pass.
-	"pkg/sink/kafka":    {"pkg/sink"},
+	"pkg/sink/kafka":    {"pkg/sink", "pkg/failpoint"},
 	"pkg/sink/files":    {"pkg/sink"},
 	"pkg/sink/sinktest": {"pkg/sink"},
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"ngxtap/pkg/failpoint"
 	"ngxtap/pkg/sink"
 )
 
@@ -357,6 +358,7 @@ func (a *acks) produce(b *sarama.Broker, req *sarama.ProduceRequest, sent load) 
 	if err == nil {
 		// The answer is handled on the goroutine that reads from the broker, which must not wait.
 		err = b.AsyncProduce(req, func(resp *sarama.ProduceResponse, err error) { a.answered(b, resp, err, sent) })
+		failpoint.Hit(failpoint.BatchSent)
 	}
 	if err != nil {
 		a.mu.Lock()

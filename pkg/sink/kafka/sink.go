@@ -24,6 +24,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"ngxtap/pkg/failpoint"
 	"ngxtap/pkg/sink"
 )
 
@@ -239,9 +240,11 @@ func (s *Sink) finish(ctx context.Context, key string, r stateRecord, pos sink.P
 	if err := s.w.sendState(key, s.value); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.AllSent)
 	if err := s.w.p.acks.wait(ctx); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.StateAcked)
 	if !transactional {
 		return nil
 	}
@@ -320,6 +323,7 @@ func (s *Sink) Commit(ctx context.Context, pos sink.Position) error {
 	if err := s.finish(ctx, s.st.key, s.st.record(s.nonce, s.seq+1), pos); err != nil {
 		return s.fail(ctx, "commit", err)
 	}
+	failpoint.Hit(failpoint.Committed)
 	s.seq++
 	s.pos = append(s.pos[:0], pos...)
 	if time.Since(s.hinted) > hintEvery {
@@ -347,6 +351,7 @@ func (s *Sink) Close() error {
 	}
 	s.closed = true
 	if s.working && s.err == nil {
+		failpoint.Hit(failpoint.ReleasingSite)
 		if err := s.release(); errors.Is(err, sarama.ErrProducerFenced) || errors.Is(err, sarama.ErrInvalidProducerEpoch) {
 			s.cfg.Logger.Debug("a newer session has the site already", "site", s.cfg.Site)
 		} else if err != nil {

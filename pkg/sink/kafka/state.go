@@ -15,6 +15,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"ngxtap/pkg/failpoint"
 	"ngxtap/pkg/sink"
 )
 
@@ -159,6 +160,7 @@ func (s *state) scan(ctx context.Context, partition int32, all bool) (*view, err
 	if err != nil {
 		return nil, err
 	}
+	failpoint.Hit(failpoint.StateRead)
 	v := &view{next: end, lastAt: -1, posAt: -1}
 	for to, window := end, int64(512); to > oldest && !v.posKnown; window *= 8 {
 		from := max(oldest, to-window)
@@ -303,9 +305,11 @@ func writeHint(path string, h hint) error {
 	tmp := path + ".tmp"
 	data := append(append(line, '\n'), checksum(line)...)
 	err = os.WriteFile(tmp, data, 0o600)
+	failpoint.Hit(failpoint.HintWriting)
 	if err == nil {
 		err = os.Rename(tmp, path)
 	}
+	failpoint.Hit(failpoint.HintWritten)
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", filepath.Base(path), err), os.Remove(tmp))
 	}

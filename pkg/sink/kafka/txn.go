@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"ngxtap/pkg/failpoint"
 )
 
 // producer is an identity towards the brokers: a producer id with an epoch, and the transaction that is open under it. There is
@@ -61,6 +63,7 @@ func (p *producer) init(ctx context.Context) error {
 	}
 	note := newNotice(p.cfg.Logger, 10*time.Second)
 	for pause := minPause; ; pause = min(2*pause, time.Second) {
+		failpoint.Hit(failpoint.ProducerID)
 		// With the id and epoch that we have, a newer owner is not fenced by mistake (KIP-360).
 		req := &sarama.InitProducerIDRequest{Version: 4, TransactionalID: p.txnID, TransactionTimeout: p.cfg.TxnTimeout,
 			ProducerID: p.id, ProducerEpoch: p.epoch}
@@ -122,6 +125,7 @@ func (p *producer) add(ctx context.Context, parts []*partition) error {
 			err = firstPartitionError(resp)
 		}
 		if err == nil {
+			failpoint.Hit(failpoint.TxnBegun)
 			return nil
 		}
 		if !errors.Is(err, sarama.ErrConcurrentTransactions) || time.Now().After(deadline) {
@@ -153,6 +157,7 @@ func firstPartitionError(resp *sarama.AddPartitionsToTxnResponse) (first error) 
 func (p *producer) end(commit bool) error {
 	req := &sarama.EndTxnRequest{Version: 3, TransactionalID: *p.txnID, ProducerID: p.id, ProducerEpoch: p.epoch, TransactionResult: commit}
 	resp, err := p.coord.EndTxn(req)
+	failpoint.Hit(failpoint.TxnEnded)
 	if err == nil && resp.Err != sarama.ErrNoError {
 		err = resp.Err
 	}
