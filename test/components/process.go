@@ -27,15 +27,22 @@ type process struct {
 // startProcess starts argv in dir, in a process group of its own, with its output appended to the file log. The kernel sends it
 // deathSignal when this process dies, however it dies.
 func startProcess(dir, log string, deathSignal syscall.Signal, argv ...string) (*process, error) {
+	return startCommand(exec.Command(argv[0], argv[1:]...), dir, log, deathSignal)
+}
+
+// startCommand is startProcess for a command that has more to it than its arguments.
+func startCommand(cmd *exec.Cmd, dir, log string, deathSignal syscall.Signal) (*process, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open the output file of %s: %w", argv[0], err)
+		return nil, fmt.Errorf("open the output file of %s: %w", cmd.Path, err)
 	}
 	defer out.Close()
-	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: deathSignal}
-	p := &process{name: argv[0], log: log, done: make(chan struct{})}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid, cmd.SysProcAttr.Pdeathsig = true, deathSignal
+	p := &process{name: cmd.Args[0], log: log, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
 		// The kernel sends the death signal when the thread that started the child ends, so that thread must live as long.
@@ -52,7 +59,7 @@ func startProcess(dir, log string, deathSignal syscall.Signal, argv ...string) (
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", argv[0], err)
+		return nil, fmt.Errorf("start %s: %w", cmd.Args[0], err)
 	}
 	return p, nil
 }

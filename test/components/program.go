@@ -2,6 +2,7 @@ package components
 
 import (
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
@@ -18,15 +19,22 @@ type Program struct {
 // goes to a file, and into the test's log if the test fails.
 func StartProgram(t testing.TB, argv ...string) *Program {
 	t.Helper()
+	return StartCommand(t, exec.Command(argv[0], argv[1:]...))
+}
+
+// StartCommand is StartProgram for a command with an environment or process attributes of its own. Its folder and its output are
+// set here.
+func StartCommand(t testing.TB, cmd *exec.Cmd) *Program {
+	t.Helper()
 	dir := t.TempDir()
-	proc, err := startProcess(dir, filepath.Join(dir, "output.log"), syscall.SIGKILL, argv...)
+	proc, err := startCommand(cmd, dir, filepath.Join(dir, "output.log"), syscall.SIGKILL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		proc.stop(syscall.SIGKILL, 5*time.Second)
 		if t.Failed() {
-			t.Logf("%s ended with %v and wrote last:\n%s", argv[0], proc.err, proc.lastOutput())
+			t.Logf("%s ended with %v and wrote last:\n%s", proc.name, proc.err, proc.lastOutput())
 		}
 	})
 	return &Program{proc: proc}
@@ -34,6 +42,16 @@ func StartProgram(t testing.TB, argv ...string) *Program {
 
 // PID returns the process id.
 func (p *Program) PID() int { return p.proc.pid }
+
+// Output returns everything that the program has written so far, standard output and error.
+func (p *Program) Output(t testing.TB) string {
+	t.Helper()
+	data, err := os.ReadFile(p.proc.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
 
 // Kill kills the program as kill -9 does, and returns when it is gone.
 func (p *Program) Kill() { p.proc.stop(syscall.SIGKILL, 5*time.Second) }
