@@ -7,6 +7,7 @@ package components
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,10 +21,11 @@ type Part string
 
 // The parts that setup.sh installs.
 const (
-	PartNginx    Part = "nginx"    // Nginx with its njs module
-	PartKafka    Part = "kafka"    // Apache Kafka and a Java to run it
-	PartRegistry Part = "registry" // Apicurio Registry and a Java to run it
-	PartPython   Part = "python"   // Python with confluent-kafka and fastavro
+	PartNginx     Part = "nginx"     // Nginx with its njs module
+	PartKafka     Part = "kafka"     // Apache Kafka and a Java to run it
+	PartRegistry  Part = "registry"  // Apicurio Registry and a Java to run it
+	PartPython    Part = "python"    // Python with confluent-kafka and fastavro
+	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
 )
 
 // versionsFile pins the versions; setup.sh reads the same file.
@@ -31,12 +33,12 @@ const (
 //go:embed versions.env
 var versionsFile string
 
-// Require skips the test if a part is missing (all four parts are meant if none is named). Where the parts are a must, that is with
+// Require skips the test if a part is missing (all parts are meant if none is named). Where the parts are a must, that is with
 // CI=true or NGXTAP_REQUIRE_COMPONENTS=1 in the environment, it fails the test instead, so that a green run has really run.
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLogrotate}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -64,6 +66,14 @@ func find(part Part) error {
 		}
 		_, err := njsModule()
 		return err
+	case PartLogrotate:
+		if _, err := exec.LookPath("logrotate"); err != nil {
+			return fmt.Errorf("logrotate is not installed: %w", err)
+		}
+		if os.Getuid() != 0 {
+			return errors.New("logrotate needs root to keep the owner of files")
+		}
+		return nil
 	case PartKafka:
 		return findJava(kafkaLibs(), "Apache Kafka")
 	case PartRegistry:

@@ -62,6 +62,17 @@ setup_nginx() {
 	nginx_is_there || missing "Nginx with njs" "$how"
 }
 
+setup_logrotate() {
+	have logrotate && return
+	if have apt-get && [ "$(id -u)" = 0 ]; then
+		DEBIAN_FRONTEND=noninteractive
+		export DEBIAN_FRONTEND
+		quietly "$cache/apt.log" apt-get install -y --no-install-recommends logrotate ||
+			{ quietly "$cache/apt.log" apt-get update && quietly "$cache/apt.log" apt-get install -y --no-install-recommends logrotate; }
+	fi
+	have logrotate || missing logrotate "as root: apt-get install logrotate"
+}
+
 java_is_there() {
 	have java || {
 		missing "Java 17 or newer (for $1)" "install a JRE, for example: apt-get install openjdk-17-jre-headless"
@@ -127,6 +138,7 @@ setup_python() {
 }
 
 setup_nginx
+setup_logrotate
 setup_kafka
 setup_registry
 setup_python

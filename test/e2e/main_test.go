@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"ngxtap/test/components"
+	"ngxtap/test/harness"
 )
 
 // shared holds the Kafka and the registry of all tests of this package.
@@ -39,6 +40,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	built.dir = dir
+	defer harness.Cleanup()
 	return shared.Run(m)
 }
 
