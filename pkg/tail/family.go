@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -101,12 +100,11 @@ type listing struct {
 func (t *Tailer) list(dir string) listing {
 	l, ok := t.dirs[dir]
 	if !ok {
-		var f *os.File
-		if f, l.err = os.Open(dir); l.err == nil {
-			l.names, l.err = f.Readdirnames(-1)
-			f.Close()
+		var real string
+		if real, l.err = t.resolve(dir); l.err == nil {
+			l.names, l.err = t.folders.names(real)
 		}
-		slices.Sort(l.names)
+		t.skipped(l.err)
 		t.dirs[dir] = l
 	}
 	return l
@@ -126,30 +124,34 @@ func (t *Tailer) family(s *source) {
 			break
 		}
 		if r, gz := rotation(base, name); r.kind != noRank {
-			s.add(candidate{path: dir + name, gz: gz, rank: r})
+			s.add(t, candidate{path: dir + name, gz: gz, rank: r})
 		}
 	}
 	for _, g := range s.gens {
 		p := g.file.Path
 		if p != s.real && !slices.ContainsFunc(s.files, func(c candidate) bool { return c.path == p }) {
-			s.add(candidate{path: p, gz: strings.HasSuffix(p, ".gz")})
+			s.add(t, candidate{path: p, gz: strings.HasSuffix(p, ".gz")})
 		}
 	}
 }
 
-// add takes c if it is a regular file.
-func (s *source) add(c candidate) {
-	st, err := statPath(c.path)
+// add takes c if it is a file that may be read.
+func (s *source) add(t *Tailer, c candidate) {
+	st, err := t.stat(c.path)
+	if err == nil {
+		err = t.judge(c.path, &st)
+	}
+	if t.skipped(err) {
+		return
+	}
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			s.listed = false // it may be the one we look for
 		}
 		return
 	}
-	if st.regular(c.path) == nil {
-		c.st = st
-		s.files = append(s.files, c)
-	}
+	c.st = st
+	s.files = append(s.files, c)
 }
 
 // find returns the file with that key, under its live name or the oldest rotated one; nil if there is none.

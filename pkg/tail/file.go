@@ -58,53 +58,20 @@ func statx(fd int, path string, flags int) (fileStat, error) {
 	return st, nil
 }
 
-// errNotRegular is what a path that is no log file is refused with.
-var errNotRegular = errors.New("is not a regular file")
-
-// regular refuses what could block or is no log.
-func (st *fileStat) regular(path string) error {
-	kind := ""
-	switch st.mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return nil
-	case unix.S_IFLNK:
-		return fmt.Errorf("%s %w but a symbolic link: name its target, or allow links to be followed", path, errNotRegular)
-	case unix.S_IFDIR:
-		kind = "directory"
-	case unix.S_IFIFO:
-		kind = "named pipe"
-	case unix.S_IFSOCK:
-		kind = "socket"
-	default:
-		kind = "device"
-	}
-	return fmt.Errorf("%s %w but a %s: let Nginx write its log to a file", path, errNotRegular, kind)
-}
-
 // plain is a file as Nginx writes it. It bypasses os.File: one pread per block, no poller, no finalizer.
 type plain struct{ fd int }
 
-// openPlain opens a regular file for reading. A link in the last component was resolved by the caller or is refused; nothing
-// it opens can block or become our terminal.
-func openPlain(path string) (*plain, fileStat, error) {
-	// A device may act on being opened, so look before.
-	st, err := statPath(path)
+// openPlain opens the file at path for reading. It neither blocks nor follows links below the trusted folders; what it opened is
+// for the caller to judge.
+func (t *Tailer) openPlain(path string) (*plain, fileStat, error) {
+	fd, err := t.folders.open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY)
+	if err != nil {
+		return nil, fileStat{}, pathError("open", path, err)
+	}
+	f := &plain{fd: fd}
+	st, err := f.stat()
 	if err == nil {
-		err = st.regular(path)
-	}
-	if err != nil {
-		return nil, fileStat{}, err
-	}
-	f := &plain{fd: -1}
-	err = retry(func() (err error) {
-		f.fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-		return err
-	})
-	if err != nil {
-		return nil, fileStat{}, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	if st, err = f.stat(); err == nil {
-		err = st.regular(path)
+		err = t.judge(path, &st)
 	}
 	if err != nil {
 		f.close()
@@ -145,8 +112,8 @@ type archive struct {
 }
 
 // openArchive opens a .gz to be read in pieces of up to size bytes.
-func openArchive(path string, size int) (*archive, fileStat, error) {
-	p, st, err := openPlain(path)
+func (t *Tailer) openArchive(path string, size int) (*archive, fileStat, error) {
+	p, st, err := t.openPlain(path)
 	if err != nil {
 		return nil, fileStat{}, err
 	}

@@ -88,7 +88,7 @@ func TestHardLinkIsReadOnce(t *testing.T) {
 	if err := os.Link(at("a.log"), at("b.log")); err != nil {
 		t.Skip(err)
 	}
-	r := newRig(t, dir, Config{}, "*.log")
+	r := newRig(t, dir, Config{AllowHardLinks: true}, "*.log")
 	r.after(time.Minute)
 	write(t, at("b.log"), "a2\n")
 	r.after(time.Minute)

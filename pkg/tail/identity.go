@@ -154,13 +154,9 @@ func (t *Tailer) search(s *source, g *generation) (bool, error) {
 
 // open opens the file that c saw.
 func (t *Tailer) open(c *candidate) (content, fileStat, error) {
-	var src content
-	var st fileStat
-	var err error
-	if c.gz {
-		src, st, err = openArchive(c.path, markMax+max(t.cfg.BlockSize, t.cfg.MaxLine+1))
-	} else {
-		src, st, err = openPlain(c.path)
+	src, st, err := t.openContent(c.path, c.gz)
+	if t.skipped(err) { // it was a file when we looked
+		return nil, st, fmt.Errorf("open %s: it %w", c.path, errMoved)
 	}
 	if err != nil {
 		return nil, st, err

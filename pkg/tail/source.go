@@ -90,7 +90,7 @@ func (t *Tailer) owner(key fileKey) (*generation, *source) {
 // poll looks at all paths. It is the truth about names; content is looked at by every pass.
 func (t *Tailer) poll() {
 	t.pollDue = false
-	clear(t.dirs)
+	t.lookAnew()
 	// Watch before looking, or what happens in between is noticed only by the next poll.
 	t.watch()
 	t.discover()
@@ -140,7 +140,7 @@ func (t *Tailer) watch() {
 		}
 	}
 	for _, p := range t.cfg.Paths {
-		if !strings.ContainsAny(filepath.Dir(p), `*?[\`) {
+		if !hasMeta(filepath.Dir(p)) {
 			see(p)
 		}
 	}
@@ -168,12 +168,11 @@ func (t *Tailer) concerns(name string) bool {
 // discover makes sources for the configured paths and for what the globs match now.
 func (t *Tailer) discover() {
 	for _, p := range t.cfg.Paths {
-		if !strings.ContainsAny(p, `*?[\`) {
+		if !hasMeta(p) {
 			t.meet(p)
 			continue
 		}
-		found, _ := filepath.Glob(p) // its only error is a bad pattern, which Open refused
-		for _, f := range found {
+		for _, f := range t.glob(p) {
 			if base := t.liveName(p, f); base != "" {
 				t.meet(base)
 			}
@@ -205,19 +204,13 @@ func (t *Tailer) liveName(glob, path string) string {
 
 // look finds out what is at the path of s and around it.
 func (t *Tailer) look(s *source) {
-	s.real, s.hasLive = s.path, false
 	var err error
-	if t.cfg.FollowSymlinks {
-		var real string
-		if real, err = filepath.EvalSymlinks(s.path); err == nil {
-			s.real = real
-		}
+	s.hasLive = false
+	if s.real, err = t.resolve(s.path); err == nil {
+		s.live, err = t.stat(s.real)
 	}
 	if err == nil {
-		s.live, err = statPath(s.real)
-	}
-	if err == nil {
-		err = s.live.regular(s.real)
+		err = t.judge(s.real, &s.live)
 	}
 	s.hasLive = err == nil
 	t.family(s)
@@ -226,6 +219,8 @@ func (t *Tailer) look(s *source) {
 		s.absent = time.Time{}
 	case errors.Is(err, fs.ErrNotExist):
 		t.awaits(s)
+	case t.skipped(err):
+		s.problem = err.Error()
 	default:
 		s.report(t, fmt.Errorf("%w: its lines are not read until then", err))
 	}

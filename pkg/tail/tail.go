@@ -57,11 +57,14 @@ type Config struct {
 	BlockSize      int           // bytes read at once; at least 4 KiB, at most MaxLine
 	PollInterval   time.Duration // the longest time until a change is noticed that inotify does not report
 	RotateGrace    time.Duration // how long a renamed file must be quiet before it is finished and closed
-	FollowSymlinks bool          // follow a symbolic link in the last component of a path; refused otherwise
+	FollowSymlinks bool          // follow symbolic links below a path's folder if they lead to somewhere below it; refused otherwise
+	SymlinkRoots   []string      // more folders that links may lead to
+	AllowHardLinks bool          // read new files that have other names too; refused otherwise, for they may be somebody else's
 	Logger         *slog.Logger  // nil for none
 
 	wake waker            // tests only: replaces inotify
 	now  func() time.Time // tests only: replaces time.Now
+	disk disk             // tests only: stands between us and the file system; nil otherwise
 }
 
 // File names the generation that a Chunk comes from. It never changes; a rename makes another File with the same ID.
@@ -125,6 +128,11 @@ type Tailer struct {
 	cursor  int    // the source whose turn it is
 	buf     []byte // mark and block of the file being read
 	dirs    map[string]listing
+
+	// What the last look refused.
+	folders folders              // the trusted ones
+	skips   map[string]Skip      // by path
+	said    map[remark]time.Time // when it was said
 }
 
 // Open starts reading at from, or as StartAt says where from (nil on the very first start) does not know a path. A file that is
@@ -135,6 +143,7 @@ func Open(cfg Config, from *Position) (*Tailer, error) {
 		return nil, fmt.Errorf("open tail: %w", err)
 	}
 	t := &Tailer{cfg: cfg, log: cfg.Logger, wake: cfg.wake, dirs: make(map[string]listing)}
+	t.skips, t.said = make(map[string]Skip), make(map[remark]time.Time)
 	t.buf = make([]byte, markMax+cfg.BlockSize)
 	if t.wake == nil {
 		t.wake = newWaker(t.concerns, t.log)
