@@ -238,6 +238,7 @@ func kafkaConfig(c *config.Config, s *config.Site, log *slog.Logger) (kafka.Conf
 	kc := kafka.Config{
 		Brokers: k.Brokers, Instance: c.Instance, Delivery: k.Delivery, Compression: k.Compression, CreateTopics: k.CreateTopics,
 		Partitions: k.Partitions, ReplicationFactor: k.ReplicationFactor, State: k.StateTopic, Schemas: k.SchemasTopic,
+		RequestTimeout: k.RequestTimeout, TxnTimeout: k.TransactionTimeout,
 		SASL:   kafka.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Reveal()},
 		Logger: log,
 	}

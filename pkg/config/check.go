@@ -105,6 +105,8 @@ func (c *Config) checkKafka(k *checker, base string) {
 	k.oneOf("kafka.compression", kf.Compression, "lz4", "zstd", "snappy", "gzip", "none")
 	k.oneOf("kafka.delivery", kf.Delivery, "exactly_once", "at_least_once")
 	k.between("kafka.commit_interval", kf.CommitInterval, 10*time.Millisecond, 10*time.Second)
+	k.between("kafka.request_timeout", kf.RequestTimeout, time.Second, 5*time.Minute)
+	k.between("kafka.transaction_timeout", kf.TransactionTimeout, time.Second, 15*time.Minute) // 15 minutes is the most that brokers allow by default
 	if kf.Partitions < 0 || kf.ReplicationFactor < 0 {
 		k.fail("kafka", "partitions and replication_factor can't be negative")
 	}

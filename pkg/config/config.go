@@ -40,6 +40,11 @@ type Kafka struct {
 	Delivery string `yaml:"delivery"`
 	// CommitInterval is how long a transaction gathers events, so how late a read_committed reader sees them. Default: 200ms.
 	CommitInterval time.Duration `yaml:"commit_interval"`
+	// RequestTimeout is how long a broker may take for one request; after that the site goes back to its last commit. Default: 20s.
+	RequestTimeout time.Duration `yaml:"request_timeout"`
+	// TransactionTimeout is after how long the broker aborts a transaction that a dead or stopped daemon left open, and so how long
+	// such a one can hold up read_committed readers. Default: 30s.
+	TransactionTimeout time.Duration `yaml:"transaction_timeout"`
 	// CreateTopics says whether missing topics may be created. Default: true.
 	CreateTopics bool `yaml:"create_topics"`
 	// Partitions of a site's topic when ngxtap creates it; 0 leaves it to the broker. Default: 0.

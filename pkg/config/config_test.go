@@ -80,6 +80,8 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("list for value", "instance: [a]\n", site, "ngxtap.yaml:1: instance must be a single value")
 	f("duration without unit", "kafka:\n  commit_interval: 200\n", site, "ngxtap.yaml:2: kafka.commit_interval", "needs a unit")
 	f("duration out of range", "kafka:\n  commit_interval: 1h\n", site, "ngxtap.yaml:2: kafka.commit_interval: 1h0m0s is not between")
+	f("request timeout out of range", "kafka:\n  request_timeout: 10ms\n", site, "ngxtap.yaml:2: kafka.request_timeout: 10ms is not between")
+	f("transaction timeout out of range", "kafka:\n  transaction_timeout: 1h\n", site, "ngxtap.yaml:2: kafka.transaction_timeout: 1h0m0s is not between")
 	f("bad compression", "kafka:\n\n  compression: lzma\n", site, `ngxtap.yaml:3: kafka.compression: "lzma" is not one of lz4`)
 	f("broker without port", "kafka: {brokers: [kafka]}\n", site, `"kafka" is not host:port`)
 	f("bad number", "kafka:\n  partitions: many\n", site, "ngxtap.yaml:2: kafka.partitions")
