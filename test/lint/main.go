@@ -78,6 +78,11 @@ func lint(dir string) ([]violation, error) {
 			vs = append(vs, checkGo(name, b)...)
 		}
 	}
+	docs, err := checkDocs(dir, files)
+	if err != nil {
+		return nil, err
+	}
+	vs = append(vs, docs...)
 	slices.SortFunc(vs, func(a, b violation) int {
 		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.line, b.line), cmp.Compare(a.text, b.text))
 	})
