@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,7 @@ const kafkaReady = 2 * time.Minute
 // Kafka is a running cluster of real brokers in KRaft mode, each also a controller. Topics are not created by use.
 type Kafka struct {
 	Bootstrap string // host:port of every broker, comma separated
+	Fronted   string // the same as Layout.Front has it; empty without
 	Dir       string // its files, one folder for each node: server.properties, data, output.log
 
 	nodes []*kafkaNode
@@ -46,7 +48,7 @@ func StartKafka(t testing.TB, properties ...string) *Kafka {
 func StartKafkaCluster(t testing.TB, n int, properties ...string) *Kafka {
 	t.Helper()
 	Require(t, PartKafka)
-	k, err := startKafka(t.TempDir(), n, properties)
+	k, err := startKafka(t.TempDir(), Layout{Nodes: n, Properties: properties})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,35 +56,41 @@ func StartKafkaCluster(t testing.TB, n int, properties ...string) *Kafka {
 	return k
 }
 
-// startKafka starts n brokers with their files below dir. The caller calls stop.
-func startKafka(dir string, n int, properties []string) (*Kafka, error) {
+// startKafka starts a cluster with its files below dir. The caller calls stop.
+func startKafka(dir string, l Layout) (*Kafka, error) {
 	var k *Kafka
 	err := retryPorts(func() error {
 		var err error
-		k, err = tryStartKafka(dir, n, properties)
+		k, err = tryStartKafka(dir, l)
 		return err
 	})
 	return k, err
 }
 
 // tryStartKafka is one attempt of startKafka with one choice of ports.
-func tryStartKafka(parent string, n int, properties []string) (*Kafka, error) {
+func tryStartKafka(parent string, l Layout) (*Kafka, error) {
+	n := l.Nodes
 	dir, err := os.MkdirTemp(parent, "kafka-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for Kafka: %w", err)
 	}
-	addrs, err := freeAddrs(2 * n)
+	addrs, err := freeAddrs(3 * n)
 	if err != nil {
 		return nil, err
 	}
-	brokers, controllers := addrs[:n], addrs[n:]
+	brokers, controllers := addrs[:n], addrs[n:2*n]
 	k := &Kafka{Bootstrap: strings.Join(brokers, ","), Dir: dir}
 	var id [16]byte
 	rand.Read(id[:])
 	id[0] &= 0x7f // an id that starts with "-" would look like an option
 	cluster := base64.RawURLEncoding.EncodeToString(id[:])
+	fronts, err := l.fronts(k, addrs[2*n:])
+	if err != nil {
+		return nil, err
+	}
 	for i := range n {
 		node := &kafkaNode{dir: filepath.Join(dir, fmt.Sprintf("node-%d", i+1)), addr: brokers[i]}
+		properties := slices.Concat(fronts.properties(brokers[i], controllers[i], i), l.Properties)
 		if err := node.format(cluster, serverProperties(i, brokers, controllers, properties)); err != nil {
 			return nil, err
 		}
@@ -126,7 +134,7 @@ func serverProperties(i int, brokers, controllers, extra []string) string {
 		fmt.Sprintf("listeners=PLAINTEXT://%s,CONTROLLER://%s", brokers[i], controllers[i]),
 		"advertised.listeners=PLAINTEXT://" + brokers[i],
 		"controller.listener.names=CONTROLLER",
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,FRONT:PLAINTEXT,CONTROLLER:PLAINTEXT",
 		"log.dirs=data",
 		"auto.create.topics.enable=false",
 		"group.initial.rebalance.delay.ms=0",
@@ -253,12 +261,8 @@ func (k *Kafka) Thaw(t testing.TB, i int) {
 // Restart starts broker i again, on its old port and data, after Kill. It returns when the whole cluster is up.
 func (k *Kafka) Restart(t testing.TB, i int) {
 	t.Helper()
-	if err := k.nodes[i].start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := k.waitReady(len(k.nodes)); err != nil {
-		t.Fatal(err)
-	}
+	k.Launch(t, i)
+	k.AwaitUp(t)
 }
 
 // CreateTopic makes a topic with the cluster's default replication. Each config is key=value.

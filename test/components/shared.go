@@ -18,6 +18,7 @@ import (
 type Shared struct {
 	dir      string // set by Run
 	kafka    once[*Kafka]
+	cluster  once[*Kafka]
 	registry once[*Registry]
 }
 
@@ -47,6 +48,9 @@ func (s *Shared) Run(m *testing.M) int {
 		if s.kafka.value != nil {
 			s.kafka.value.stop()
 		}
+		if s.cluster.value != nil {
+			s.cluster.value.stop()
+		}
 		if s.registry.value != nil {
 			s.registry.value.stop()
 		}
@@ -58,7 +62,18 @@ func (s *Shared) Run(m *testing.M) int {
 func (s *Shared) Kafka(t testing.TB) *Kafka {
 	t.Helper()
 	Require(t, PartKafka)
-	k, err := s.kafka.get(func() (*Kafka, error) { return startKafka(s.folder(t), 1, nil) })
+	k, err := s.kafka.get(func() (*Kafka, error) { return startKafka(s.folder(t), Layout{Nodes: 1}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Cluster returns the shared cluster of several brokers, which is another than that of Kafka. It is laid out as the first call says.
+func (s *Shared) Cluster(t testing.TB, l Layout) *Kafka {
+	t.Helper()
+	Require(t, PartKafka)
+	k, err := s.cluster.get(func() (*Kafka, error) { return startKafka(s.folder(t), l) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,77 @@
+package components
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Layout says how a cluster is to be.
+type Layout struct {
+	Nodes      int
+	Properties []string // as StartKafka takes them
+	// Front, if set, is called with the number of each broker (from 0) and the address of a second listener of that broker, and returns
+	// the address that this listener tells its clients: of a proxy that stands before it. Who starts from Kafka.Fronted meets the
+	// brokers through the proxies only; the brokers among themselves don't. It may be called again, with other addresses.
+	Front func(broker int, addr string) (string, error)
+}
+
+// front is the second listener of each broker; none without Layout.Front.
+type front struct{ listens, advertised []string }
+
+// fronts puts the second listeners at these addresses and enters them into k.
+func (l Layout) fronts(k *Kafka, addrs []string) (front, error) {
+	var f front
+	if l.Front == nil {
+		return f, nil
+	}
+	f.listens = addrs
+	for i, addr := range addrs {
+		told, err := l.Front(i, addr)
+		if err != nil {
+			return f, fmt.Errorf("put something before broker %d: %w", i+1, err)
+		}
+		f.advertised = append(f.advertised, told)
+	}
+	k.Fronted = strings.Join(f.advertised, ",")
+	return f, nil
+}
+
+// properties returns what broker i needs for its second listener.
+func (f front) properties(broker, controller string, i int) []string {
+	if f.listens == nil {
+		return nil
+	}
+	return []string{
+		fmt.Sprintf("listeners=PLAINTEXT://%s,FRONT://%s,CONTROLLER://%s", broker, f.listens[i], controller),
+		fmt.Sprintf("advertised.listeners=PLAINTEXT://%s,FRONT://%s", broker, f.advertised[i]),
+	}
+}
+
+// Terminate stops broker i as its operator does: SIGTERM, upon which it hands its partitions over. It returns when the broker is gone,
+// and kills it if that takes longer than a minute.
+func (k *Kafka) Terminate(t testing.TB, i int) {
+	t.Helper()
+	k.nodes[i].proc.stop(syscall.SIGTERM, time.Minute)
+}
+
+// Launch starts broker i again, on its old port and data, after Kill or Terminate. It does not wait for anything.
+func (k *Kafka) Launch(t testing.TB, i int) {
+	t.Helper()
+	if err := k.nodes[i].start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// AwaitUp waits until the whole cluster is up.
+func (k *Kafka) AwaitUp(t testing.TB) {
+	t.Helper()
+	if err := k.waitReady(len(k.nodes)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Running says whether the process of broker i runs, which it does while it is frozen as well.
+func (k *Kafka) Running(i int) bool { return k.nodes[i].proc.alive() }
