@@ -48,33 +48,34 @@ func (a *app) load(log *slog.Logger) (*config.Config, error) {
 func (a *app) newDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) (*daemon, error) {
 	d := &daemon{cfg: cfg, log: log}
 	if a.embedded {
-		if err := d.embed(ctx); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	if d.framing, err = schema.ParseFraming(cfg.Registry.Framing); err != nil {
-		return nil, errors.Join(configError(err), d.close())
-	}
-	if len(cfg.Registry.URLs) > 0 {
-		r, err := newRegistry(&cfg.Registry, cfg.StateDir, log)
+		var err error
+		d.servers, err = embedded.Start(ctx, embedded.Config{Dir: embeddedDir(cfg.StateDir), Logger: log})
 		if err != nil {
-			return nil, errors.Join(configError(err), d.close())
+			return nil, fmt.Errorf("start the embedded servers: %w", err)
 		}
-		d.registry = r
+	}
+	if err := d.connect(); err != nil {
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
 
-func (d *daemon) embed(ctx context.Context) error {
-	s, err := embedded.Start(ctx, embedded.Config{Dir: embeddedDir(d.cfg.StateDir), Logger: d.log})
-	if err != nil {
-		return fmt.Errorf("start the embedded servers: %w", err)
+// connect prepares for the servers that the configuration names, or for the embedded ones in their place.
+func (d *daemon) connect() error {
+	if d.servers != nil {
+		d.cfg.Kafka.Brokers = d.servers.Brokers()
+		d.cfg.Kafka.TLS, d.cfg.Kafka.SASL = config.TLS{}, config.SASL{}
+		d.cfg.Registry = config.Registry{URLs: []string{d.servers.RegistryURL()}, Framing: schema.Confluent.String(), Subject: d.cfg.Registry.Subject}
 	}
-	d.servers = s
-	d.cfg.Kafka.Brokers = s.Brokers()
-	d.cfg.Kafka.TLS, d.cfg.Kafka.SASL = config.TLS{}, config.SASL{}
-	d.cfg.Registry = config.Registry{URLs: []string{s.RegistryURL()}, Framing: schema.Confluent.String(), Subject: d.cfg.Registry.Subject}
+	var err error
+	if d.framing, err = schema.ParseFraming(d.cfg.Registry.Framing); err != nil {
+		return configError(err)
+	}
+	if len(d.cfg.Registry.URLs) > 0 {
+		if d.registry, err = newRegistry(&d.cfg.Registry, d.cfg.StateDir, d.log); err != nil {
+			return configError(err)
+		}
+	}
 	return nil
 }
 

@@ -24,7 +24,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		RequireExplicitExec: true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until, "terminate": terminate},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until, "terminate": terminate, "hangup": hangup},
 	})
 }
 
@@ -57,8 +57,13 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // terminate sends SIGTERM to the script's background commands, as systemd does to stop a service.
-func terminate(ts *testscript.TestScript, _ bool, _ []string) {
+func terminate(ts *testscript.TestScript, _ bool, _ []string) { send(ts, syscall.SIGTERM) }
+
+// hangup sends SIGHUP to them, as systemd does to reload a service.
+func hangup(ts *testscript.TestScript, _ bool, _ []string) { send(ts, syscall.SIGHUP) }
+
+func send(ts *testscript.TestScript, sig syscall.Signal) {
 	for _, c := range ts.BackgroundCmds() {
-		ts.Check(c.Process.Signal(syscall.SIGTERM))
+		ts.Check(c.Process.Signal(sig))
 	}
 }

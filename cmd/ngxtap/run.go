@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/pprof"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +20,8 @@ func (a *app) runCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run the daemon",
-		Long: `Tail the access logs of every site and ship them until stopped (SIGTERM: commit, leave). What can't be reached is waited for; what a
-restart can't cure exits with 78.`,
+		Long: `Tail the access logs of every site and ship them until stopped (SIGTERM: commit, leave). SIGHUP reads the configuration and nginx.conf
+again; if they are wrong, the old ones stay in force. What can't be reached is waited for; what a restart can't cure exits with 78.`,
 		Example: `  ngxtap run
   ngxtap run --once --embedded -c configs/quickstart/ngxtap.yaml`,
 		Args: cobra.NoArgs,
@@ -76,18 +78,63 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 			err = errors.Join(err, cerr)
 		}
 	}()
-	log.Info("starting", "version", versionLine(), "instance", cfg.Instance, "brokers", cfg.Kafka.Brokers, "registry", cfg.Registry.URLs, "framing", cfg.Registry.Framing)
-
 	sites, err := d.sites(once)
 	if err != nil {
 		return err
 	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		next, nextSites, err := a.serve(ctx, d, sites, once, hup)
+		if next == nil {
+			return err
+		}
+		if err := d.close(); err != nil {
+			log.Warn("close what the old configuration used", "error", err)
+		}
+		d, sites = next, nextSites
+	}
+}
+
+// serve runs the sites until ctx ends, none is left, or the configuration was changed and SIGHUP sent; then it returns the daemon and
+// the sites to go on with.
+func (a *app) serve(ctx context.Context, d *daemon, sites []*pipeline.Site, once bool, hup <-chan os.Signal) (*daemon, []*pipeline.Site, error) {
+	cfg := d.cfg
+	d.log.Info("starting", "version", versionLine(), "instance", cfg.Instance, "brokers", cfg.Kafka.Brokers, "registry", cfg.Registry.URLs, "framing", cfg.Registry.Framing)
 	stop, err := a.show(ctx, d, sites, once)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	err = runSites(ctx, d, sites)
-	stop()
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- runSites(work, d, sites) }()
+	for {
+		select {
+		case err := <-ended:
+			stop()
+			return nil, nil, a.outcome(ctx, sites, once, err)
+		case <-hup:
+			next, nextSites, err := a.reload(d, once)
+			if err != nil {
+				d.log.Error("the new configuration is refused; the old one stays in force", "error", err)
+				continue
+			}
+			cancel()
+			err = <-ended
+			stop()
+			summary(a, sites, false)
+			if err != nil {
+				d.log.Warn("sites that had failed are started again", "error", err)
+			}
+			return next, nextSites, nil
+		}
+	}
+}
+
+// outcome makes the error of a run that has ended.
+func (a *app) outcome(ctx context.Context, sites []*pipeline.Site, once bool, err error) error {
 	if once && err == nil && ctx.Err() != nil {
 		err = &exitError{exitFailed, errors.New("stopped before the end of the files; what was committed counts, run it again for the rest")}
 	}

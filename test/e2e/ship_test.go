@@ -109,8 +109,8 @@ func ship(t *testing.T, s shipment) {
 	s.verify(t, k, l, files)
 }
 
-// disturb rotates the log at even intervals of the load, and kills the daemon before one rotation to start it again after it. It
-// returns the daemon that runs in the end.
+// disturb rotates the log at even intervals of the load; before one rotation it kills the daemon, to start it again after it, and before
+// the next it lets it reload. It returns the daemon that runs in the end.
 func disturb(t *testing.T, n *components.Nginx, l *load, loaded <-chan struct{}, daemon *components.Program, config string) *components.Program {
 	t.Helper()
 	for i := range rotations {
@@ -121,8 +121,11 @@ func disturb(t *testing.T, n *components.Nginx, l *load, loaded <-chan struct{},
 			}
 			return daemon.Alive()
 		})
-		if i == rotations/2 {
+		switch i {
+		case rotations / 2:
 			daemon.Kill()
+		case rotations/2 + 1:
+			daemon.Signal(t, syscall.SIGHUP) // it starts its sites again with the same configuration
 		}
 		rotate(t, n, i)
 		scribble(t, n.Log("access.log"), i)

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"ngxtap/pkg/config"
+	"ngxtap/pkg/pipeline"
+)
+
+// reload reads the configuration anew and builds the daemon and its sites from it, beside those that run. Nothing of the old ones is
+// touched unless it succeeds; then the lock and the embedded servers belong to the new daemon.
+func (a *app) reload(old *daemon, once bool) (*daemon, []*pipeline.Site, error) {
+	cfg, err := a.load(old.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := sameIdentity(old.cfg, cfg); err != nil {
+		return nil, nil, err
+	}
+	d := &daemon{cfg: cfg, log: old.log, servers: old.servers}
+	if err := d.connect(); err != nil {
+		return nil, nil, err
+	}
+	sites, err := d.sites(once)
+	if err != nil {
+		if d.registry != nil {
+			d.registry.Close()
+		}
+		return nil, nil, err
+	}
+	d.lock = old.lock
+	old.lock, old.servers = nil, nil
+	return d, sites, nil
+}
+
+// sameIdentity refuses changes that only a restart can make: they would move the lock, or the position of every file.
+func sameIdentity(old, cfg *config.Config) error {
+	switch {
+	case old.Instance != cfg.Instance:
+		return fmt.Errorf("instance was %s and is now %s: restart ngxtap for that; positions are kept by instance, so every file begins anew", old.Instance, cfg.Instance)
+	case old.StateDir != cfg.StateDir:
+		return fmt.Errorf("state_dir was %s and is now %s: restart ngxtap for that", old.StateDir, cfg.StateDir)
+	}
+	return nil
+}
