@@ -4,6 +4,7 @@ package daemon
 // and say what to do, whoever is the owner goes on undisturbed, and every line is shipped once.
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -44,9 +45,7 @@ func TestSameInstanceOnOneHost(t *testing.T) {
 	first.AwaitBytes(t, old, s.name, s.written(), long)
 	d := second.Start(t)
 	awaitMetric(t, second, d, "ngxtap_commits_total", func(n int64) bool { return n >= 0 })
-	for old.Alive() == nil { // it notices at its next commit
-		s.log.WriteLines(t, 1, 1)
-	}
+	s.writeUntilGone(t, old) // it notices at its next commit
 	exits(t, old, 78, "was taken over by", fmt.Sprintf("(pid %d)", d.PID()))
 	s.log.WriteLines(t, 1, 10)
 	second.AwaitBytes(t, d, s.name, 1, long)
@@ -59,6 +58,18 @@ func (s *site) shipped(t *testing.T, h *harness.Host) *oracle.Verdict {
 	t.Helper()
 	exits(t, h.Start(t, "--once"), 0)
 	return s.verdict(t, h)
+}
+
+// writeUntilGone writes lines until a daemon has ended.
+func (s *site) writeUntilGone(t *testing.T, d *components.Program) {
+	t.Helper()
+	components.Eventually(t, long, func() error {
+		if d.Alive() != nil {
+			return nil
+		}
+		s.log.WriteLines(t, 0, 1)
+		return errors.New("it goes on")
+	})
 }
 
 func TestCloneOnAnotherHostIsRefused(t *testing.T) {
@@ -123,7 +134,7 @@ func TestTwoClonesAtTheSameMoment(t *testing.T) {
 			}
 			// The loser may have been the owner for a moment, and then it learns of its loss by its next commit.
 			s.log.WriteLines(t, 1, 1)
-			return fmt.Errorf("both go on")
+			return errors.New("both go on")
 		})
 		exits(t, daemons[1-winner], 78, "instance web-01")
 		s.log.WriteLines(t, 0, 10)
@@ -169,9 +180,7 @@ func TestTakeover(t *testing.T) {
 	d := clone.Start(t, "--takeover")
 	awaitMetric(t, clone, d, "ngxtap_sessions_total", func(n int64) bool { return n == 1 })
 	awaitOutput(t, d, "found a log file again by its content")
-	for old.Alive() == nil {
-		s.log.WriteLines(t, 0, 1) // into the original's log only
-	}
+	s.writeUntilGone(t, old) // into the original's log only
 	exits(t, old, 78, "was taken over by clone (pid "+fmt.Sprint(d.PID())+")")
 
 	// What the clone's Nginx writes is the continuation of the copy. The journal of this instance is that file.
@@ -216,7 +225,9 @@ func TestZombie(t *testing.T) {
 				s.log.WriteLines(t, 1, 3)
 				return stopped(zombie.PID())
 			})
-			exits(t, second.Start(t), 78, "belongs to host zombie")
+			if failpoint == "" { // or the answer has to wait until the broker gives the open transaction up
+				exits(t, second.Start(t), 78, "belongs to host zombie")
+			}
 			d := second.Start(t, "--takeover")
 			s.log.WriteLines(t, 0, 10)
 			second.AwaitBytes(t, d, s.name, 1, long)
