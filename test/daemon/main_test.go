@@ -6,6 +6,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,6 +54,9 @@ func fakeBroker(t *testing.T) []string {
 	t.Cleanup(c.Close)
 	return c.ListenAddrs()
 }
+
+// errAgain asks a poll to go on.
+var errAgain = errors.New("not yet")
 
 var siteNumber atomic.Int64
 
