@@ -85,6 +85,7 @@ type candidate struct {
 	st   fileStat
 	gz   bool
 	rank rank
+	twin bool // its archive is beside it: it is being compressed, or was unpacked
 }
 
 // second is the resolution of the times in archives, in nanoseconds.
@@ -123,13 +124,19 @@ func (t *Tailer) family(s *source) {
 		if !strings.HasPrefix(name, stem) {
 			break
 		}
-		if r, gz := rotation(base, name); r.kind != noRank {
-			s.add(t, candidate{path: dir + name, gz: gz, rank: r})
+		r, gz := rotation(base, name)
+		if r.kind == noRank {
+			continue
 		}
+		if _, making := slices.BinarySearch(l.names, strings.TrimSuffix(name, ".gz")); gz && making {
+			continue // what is in it is in the file beside it
+		}
+		_, twin := slices.BinarySearch(l.names, name+".gz")
+		s.add(t, candidate{path: dir + name, gz: gz, rank: r, twin: twin})
 	}
 	for _, g := range s.gens {
 		p := g.file.Path
-		if p != s.real && !slices.ContainsFunc(s.files, func(c candidate) bool { return c.path == p }) {
+		if p != s.real && p != s.path && !slices.ContainsFunc(s.files, func(c candidate) bool { return c.path == p }) {
 			s.add(t, candidate{path: p, gz: strings.HasSuffix(p, ".gz")})
 		}
 	}
@@ -156,16 +163,13 @@ func (s *source) add(t *Tailer, c candidate) {
 
 // find returns the file with that key, under its live name or the oldest rotated one; nil if there is none.
 func (s *source) find(key fileKey) *candidate {
-	if key == (fileKey{}) {
-		return nil
-	}
-	if s.hasLive && s.live.key == key {
+	if s.hasLive && s.live.key.is(key) {
 		return &candidate{path: s.real, st: s.live}
 	}
 	var found *candidate
 	for i := range s.files {
 		c := &s.files[i]
-		if c.st.key == key && (found == nil || c.rank.kind == found.rank.kind && found.rank.newer(c.rank)) {
+		if c.st.key.is(key) && (found == nil || c.rank.kind == found.rank.kind && found.rank.newer(c.rank)) {
 			found = c
 		}
 	}
@@ -187,24 +191,21 @@ func (s *source) anchor() *generation {
 }
 
 // natural says whether the birth of c is that of its generation: not for an archive, nor for a copy that kept its times or that
-// was unpacked beside its archive.
-func (s *source) natural(c *candidate) bool {
-	if c.gz || c.st.born == 0 || c.st.born > c.st.mtime+second {
-		return false
-	}
-	return !slices.ContainsFunc(s.files, func(o candidate) bool { return o.path == c.path+".gz" })
+// was unpacked.
+func (c *candidate) natural() bool {
+	return !c.gz && !c.twin && c.st.born != 0 && c.st.born <= c.st.mtime+second
 }
 
 // newer says whether c was rotated after a. Where the file of a is at hand, names of one kind tell, which needs no clock, and so
 // does a later birth, for some number the other way round. Otherwise the birth of a must do, or the time of its last write.
 func (s *source) newer(c *candidate, a *generation) bool {
 	if at := s.find(a.key); at != nil && at.rank.kind != noRank && at.rank.kind == c.rank.kind {
-		return c.rank.newer(at.rank) || s.natural(c) && s.natural(at) && c.st.born > max(a.born, at.st.born)
+		return c.rank.newer(at.rank) || c.natural() && at.natural() && c.st.born > max(a.born, at.st.born)
 	}
 	switch {
 	case c.gz:
 		return c.st.mtime+second > a.mtime
-	case s.natural(c):
+	case c.natural():
 		return c.st.born >= a.born // the clock of births ticks only every few milliseconds
 	}
 	return c.st.mtime > a.mtime
@@ -217,25 +218,34 @@ func (t *Tailer) unread(s *source, a *generation) []candidate {
 	}
 	// While the anchor is at the path nothing was renamed since. But as long as nothing was read of it, a truncation could not be
 	// noticed: what it had is then in a copy that is younger than it.
-	live := s.hasLive && a.key == s.live.key
+	live := s.hasLive && a.key.is(s.live.key)
 	if live && a.offset > 0 {
 		return nil
 	}
 	var found []candidate
 	for i := range s.files {
 		c := &s.files[i]
-		if g, _ := t.owner(c.st.key); g != nil || c.rank.kind == noRank {
+		if c.rank.kind == noRank || t.taken(c.st.key) {
 			continue
 		}
 		// An empty file may still be written by a slow worker; but if nothing was renamed it is a copy that has just begun.
 		if c.st.size == 0 && !s.turned {
 			continue
 		}
-		if live && !c.gz && c.st.born > a.born || !live && s.newer(c, a) {
+		if live && s.copied(c, a) || !live && s.newer(c, a) {
 			found = append(found, *c)
 		}
 	}
 	return s.oldestFirst(found)
+}
+
+// copied says whether c was made since a began, which is at the path and of which no line was ever seen.
+func (s *source) copied(c *candidate, a *generation) bool {
+	if !c.gz {
+		return c.st.born > a.born
+	}
+	i := slices.Index(s.gens, a)
+	return c.st.mtime+second > s.oldMtime && (i <= 0 || s.newer(c, s.gens[i-1]))
 }
 
 // oldestFirst sorts a copy of files by their births, their names, or the times of their last writes.
@@ -243,7 +253,7 @@ func (s *source) oldestFirst(files []candidate) []candidate {
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b candidate) int {
 		switch {
-		case s.natural(&a) && s.natural(&b) && a.st.born != b.st.born:
+		case a.natural() && b.natural() && a.st.born != b.st.born:
 			return cmp.Compare(a.st.born, b.st.born)
 		case a.rank.kind != b.rank.kind || a.rank == b.rank:
 			return cmp.Compare(a.st.mtime, b.st.mtime)

@@ -12,8 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileKey is what the kernel knows a file by; the zero value is no file.
-type fileKey struct{ dev, ino uint64 }
+// fileKey is what the kernel knows a file by; the zero value is no file. Inodes are used again, so the birth belongs to it, where the
+// file system knows it.
+type fileKey struct {
+	dev, ino uint64
+	born     int64 // nanoseconds since the epoch, or 0
+}
+
+// is says whether k and o are the same file.
+func (k fileKey) is(o fileKey) bool {
+	return k.ino == o.ino && k.dev == o.dev && k.ino != 0 && (k.born == o.born || k.born == 0 || o.born == 0)
+}
 
 // fileStat is what statx says about a file. Times are nanoseconds since the epoch.
 type fileStat struct {
@@ -46,7 +55,7 @@ func statx(fd int, path string, flags int) (fileStat, error) {
 		return fileStat{}, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	st := fileStat{
-		key:   fileKey{unix.Mkdev(x.Dev_major, x.Dev_minor), x.Ino},
+		key:   fileKey{dev: unix.Mkdev(x.Dev_major, x.Dev_minor), ino: x.Ino},
 		mode:  x.Mode,
 		nlink: x.Nlink,
 		size:  int64(x.Size),
@@ -54,6 +63,7 @@ func statx(fd int, path string, flags int) (fileStat, error) {
 	}
 	if x.Mask&unix.STATX_BTIME != 0 {
 		st.born = x.Btime.Sec*1e9 + int64(x.Btime.Nsec)
+		st.key.born = st.born
 	}
 	return st, nil
 }

@@ -82,13 +82,13 @@ func (f folders) open(path string, flags int) (int, error) {
 	switch {
 	case errors.Is(err, unix.ELOOP):
 		return -1, &refusal{path: path, why: SkipSymlink}
-	case errors.Is(err, unix.EXDEV):
-		return -1, &refusal{path: path, why: SkipOutside}
+	case errors.Is(err, unix.EXDEV): // no link and no ".." can lead out: it was itself renamed to elsewhere meanwhile
+		return -1, unix.ENOENT
 	}
 	return fd, err
 }
 
-// openBeneath opens a path below dir; ELOOP says that there is a link on the way, EXDEV that it led out of dir.
+// openBeneath opens a path below dir; ELOOP says that there is a link on the way.
 func openBeneath(dir int, rest string, flags int) (fd int, err error) {
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
 	err = retry(func() (err error) {

@@ -24,6 +24,7 @@ const (
 type generation struct {
 	file *File // handed out with chunks; replaced, never changed
 	key  fileKey
+	copy fileKey // of a copy that ends before the offset
 	src  content // nil: not open
 	gz   bool    // src is, or was, an archive
 
@@ -107,7 +108,7 @@ func (t *Tailer) knowsID(id string) bool {
 func (t *Tailer) readFrom(s *source, g *generation) (Chunk, outcome) {
 	if g.lost != nil {
 		c := Chunk{File: g.file, Offset: g.offset, Line: g.lines, Lost: g.lost}
-		g.lost = nil
+		g.lost, g.size = nil, g.offset
 		return c, gotChunk
 	}
 	if g.src == nil || g.err != nil {
@@ -142,7 +143,7 @@ func (t *Tailer) readMarked(g *generation, size int) (buf []byte, ok bool, err e
 	if err != nil && !errors.Is(err, io.EOF) && n <= m {
 		return nil, false, err
 	}
-	if n < m || !bytes.Equal(t.buf[:m], g.tail[:m]) {
+	if n < m || !bytes.Equal(t.buf[:m], g.tail[:m]) || g.offset == 0 && !g.begins(t.buf[:n]) {
 		return nil, false, nil
 	}
 	if err == nil {
@@ -240,6 +241,10 @@ func (t *Tailer) atEnd(g *generation, buf []byte, eof bool) (Chunk, outcome) {
 	g.half = half
 	if !g.final && !eof {
 		return Chunk{}, gotNothing
+	}
+	if half == 0 && g.size > g.offset {
+		t.lose(g, "the file had more bytes once: what was written after it was copied or compressed is not in the copy")
+		return Chunk{}, gotOn
 	}
 	if half == 0 {
 		t.finish(g)

@@ -57,8 +57,17 @@ type output struct {
 	over  []*Oversize
 	half  []string // half lines
 	lost  []*Lost
-	paths map[string]string // last path of a generation
-	ends  map[string]int64  // where the next chunk of a generation must begin
+	// declared are the losses with where they are
+	declared []loss
+	paths    map[string]string // last path of a generation
+	ends     map[string]int64  // where the next chunk of a generation must begin
+}
+
+// loss is a declared loss and where it is.
+type loss struct {
+	file *File
+	at   int64
+	*Lost
 }
 
 func newOutput() *output {
@@ -70,6 +79,7 @@ func (o *output) clone() *output {
 	c.text, c.paths, c.ends = clone(o.text), clone(o.paths), clone(o.ends)
 	c.order, c.over, c.half, c.lost = c.order[:len(c.order):len(c.order)], c.over[:len(c.over):len(c.over)],
 		c.half[:len(c.half):len(c.half)], c.lost[:len(c.lost):len(c.lost)]
+	c.declared = c.declared[:len(c.declared):len(c.declared)]
 	return &c
 }
 
@@ -87,6 +97,7 @@ func (o *output) take(t *testing.T, c Chunk) {
 	id := c.File.ID
 	if c.Lost != nil {
 		o.lost = append(o.lost, c.Lost)
+		o.declared = append(o.declared, loss{c.File, c.Offset, c.Lost})
 		return
 	}
 	if id == "" {
@@ -137,6 +148,9 @@ func newRig(t *testing.T, dir string, cfg Config, paths ...string) *rig {
 	r := &rig{t: t, step: &stepper{now: time.Now()}, cfg: cfg, output: newOutput()}
 	for _, p := range paths {
 		r.cfg.Paths = append(r.cfg.Paths, filepath.Join(dir, p))
+	}
+	if step, ok := cfg.wake.(*stepper); ok {
+		r.step = step
 	}
 	r.cfg.wake, r.cfg.now = r.step, func() time.Time { return r.step.now }
 	r.cfg.Logger = slog.New(slog.NewTextHandler(&r.log, nil))

@@ -43,26 +43,45 @@ func (t *Tailer) lookAt(g *generation) {
 	if err != nil {
 		return // the read that follows says so
 	}
-	g.nlink, g.seen, g.mtime = st.nlink, t.tick, st.mtime
-	if g.gz {
-		return
+	g.nlink = st.nlink
+	same, err := true, error(nil)
+	if !g.gz || g.offset == 0 { // an archive does not change
+		same, err = t.marked(g)
 	}
-	same, err := g.marked()
 	if err != nil {
 		return
 	}
-	if !same || g.offset == 0 && st.size < g.size {
+	if !same || g.headLen == 0 && !g.gz && st.size < g.size {
 		g.cut = true
 		return
 	}
-	g.size = max(g.size, st.size)
+	g.seen, g.mtime = t.tick, st.mtime
+	if !g.gz {
+		g.size = max(g.size, st.size)
+	}
 }
 
-// marked says whether the bytes before the offset are still there.
-func (g *generation) marked() (bool, error) {
-	var b [markMax]byte
+// marked says whether the bytes before the offset are still there, and before the first read the head. It learns the head if it has
+// not been seen yet: with it a file is found again, and a truncation noticed, even if nothing was read.
+func (t *Tailer) marked(g *generation) (bool, error) {
+	var b [max(headMax, markMax)]byte
+	if g.offset == 0 {
+		n, err := g.src.readAt(b[:headMax], 0)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if g.headLen == 0 && (n == headMax || bytes.IndexByte(b[:n], '\n') >= 0) {
+			t.learn(g, b[:n])
+		}
+		return g.begins(b[:n]), nil
+	}
 	n, err := g.src.readAt(b[:g.tailLen], g.offset-int64(g.tailLen))
 	return bytes.Equal(b[:n], g.tail[:g.tailLen]), err
+}
+
+// begins says whether b, the beginning of a file, begins with the head of g.
+func (g *generation) begins(b []byte) bool {
+	return g.headLen == 0 || len(b) >= g.headLen && sha256.Sum256(b[:g.headLen]) == g.headHash
 }
 
 // recheck looks at the file of a finished generation that changed: it has grown, or it is another file by now.
@@ -137,7 +156,7 @@ func (t *Tailer) search(s *source, g *generation) (bool, error) {
 			if c.gz != gz || !gz && c.st.size < g.offset || gz && c.st.mtime < g.mtime-second {
 				continue
 			}
-			if owner, _ := t.owner(c.st.key); owner != nil {
+			if t.taken(c.st.key) {
 				continue
 			}
 			same, err := t.tryAttach(g, c)
@@ -161,7 +180,7 @@ func (t *Tailer) open(c *candidate) (content, fileStat, error) {
 	if err != nil {
 		return nil, st, err
 	}
-	if st.key != c.st.key {
+	if !st.key.is(c.st.key) {
 		src.close()
 		return nil, st, fmt.Errorf("open %s: it %w", c.path, errMoved)
 	}
@@ -225,18 +244,23 @@ func hasAt(src content, p []byte, off int64, sum [sha256.Size]byte) (bool, error
 	return n == len(p) && sha256.Sum256(p) == sum, nil
 }
 
-// copyOf returns the generation of s whose bytes src begins with; nil if it is a file of its own. Little content proves nothing:
-// two files may begin with the same line, and both are to be read. An error says that src begins like the generation but is damaged
-// before its offset.
+// copyOf returns the generation of s whose bytes src begins with; nil if it is a file of its own. Little content proves nothing, for
+// two files may begin with the same line and both are to be read; but an archive has the time of what is compressed in it. An error
+// says that src begins like the generation but is damaged before its offset.
 func (t *Tailer) copyOf(s *source, src content, c *candidate) (*generation, error) {
 	for _, g := range slices.Backward(s.gens) {
-		if g.offset < markMax || !c.gz && c.st.size < markMax {
-			continue
-		}
-		if !c.gz && c.st.size < g.offset {
-			if g.src != nil && !g.gz && sameEnd(g.src, src, c.st.size) {
+		if g.src != nil && !g.gz {
+			if c.gz && c.sameTime(g) && sameBeginning(g.src, src) {
+				return g, nil // unlinked by now, and perhaps not read yet
+			}
+			if !c.gz && c.st.size > 0 && c.st.born >= g.key.born && sameEnd(g.src, src, c.st.size) {
 				return g, nil // being copied just now
 			}
+		}
+		if short, err := t.outgrew(s, g, src, c); short || err != nil {
+			return g, err
+		}
+		if g.offset < markMax && !(c.gz && g.offset > 0 && c.sameTime(g)) || !c.gz && c.st.size < max(markMax, g.offset) {
 			continue
 		}
 		same, err := t.holds(g, src)
@@ -250,6 +274,46 @@ func (t *Tailer) copyOf(s *source, src content, c *candidate) (*generation, erro
 		}
 	}
 	return nil, nil
+}
+
+// outgrew says whether src is a copy of g from before its last lines were written and read: nothing holds g any more, src begins
+// with its head, and it ends before the offset. If g was not seen to be truncated, it may also be another file that begins with the
+// same line; that was not made before the last write to g.
+func (t *Tailer) outgrew(s *source, g *generation, src content, c *candidate) (bool, error) {
+	made := c.st.born
+	if c.gz {
+		made = c.st.mtime - second
+	}
+	if c.path == s.real || s.present(g) || g.offset == 0 || !c.gz && c.st.size >= g.offset {
+		return false, nil
+	}
+	if g.key != (fileKey{}) && made > g.mtime+2*int64(t.cfg.PollInterval) {
+		return false, nil
+	}
+	same, err := hasAt(src, make([]byte, g.headLen), 0, g.headHash)
+	if err != nil || !same || !c.gz {
+		return same && err == nil, nil
+	}
+	var b [1]byte
+	n, err := src.readAt(b[:], g.offset-1)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n == 0 && err == nil, err
+}
+
+// sameTime says whether an archive was last written when g was, to the second.
+func (c *candidate) sameTime(g *generation) bool {
+	return c.st.mtime/second == g.mtime/second
+}
+
+// sameBeginning says whether one of a and b begins like the whole other one, as far as a mark reaches.
+func sameBeginning(a, b content) bool {
+	var p, q [markMax]byte
+	i, err := a.readAt(p[:], 0)
+	j, err2 := b.readAt(q[:], 0)
+	n := min(i, j)
+	return n > 0 && (err == nil || errors.Is(err, io.EOF)) && (err2 == nil || errors.Is(err2, io.EOF)) && bytes.Equal(p[:n], q[:n])
 }
 
 // sameEnd says whether a and b have the same bytes before size, as far as a mark reaches, and the same head.

@@ -27,6 +27,7 @@ type FileState struct {
 	Base     string `json:"b,omitempty"`  // the path it was written under, if another
 	Dev      uint64 `json:"d,omitempty"`
 	Ino      uint64 `json:"i,omitempty"`  // 0: no file holds it any more
+	FileBorn int64  `json:"fb,omitempty"` // birth of the file with that inode, in nanoseconds since the epoch; 0: not known
 	HeadLen  int    `json:"hl,omitempty"` // bytes
 	HeadHash string `json:"hh,omitempty"` // of the first HeadLen bytes
 	Offset   int64  `json:"o"`            // of the next unread byte
@@ -89,7 +90,7 @@ func (t *Tailer) Position() Position {
 
 func (g *generation) state(base string) FileState {
 	f := FileState{
-		ID: g.file.ID, Path: g.file.Path, Dev: g.key.dev, Ino: g.key.ino,
+		ID: g.file.ID, Path: g.file.Path, Dev: g.key.dev, Ino: g.key.ino, FileBorn: g.key.born,
 		HeadLen: g.headLen, Offset: g.offset, Lines: g.lines,
 		Done:    g.done && g.lost == nil, // a loss that was not returned yet is not covered
 		Archive: g.gz, Size: g.size, Mtime: g.mtime, Born: g.born,
@@ -111,7 +112,7 @@ func (g *generation) state(base string) FileState {
 func (f *FileState) generation() (*generation, error) {
 	base := f.base()
 	g := &generation{
-		file: &File{ID: f.ID, Path: f.Path, Base: base}, key: fileKey{f.Dev, f.Ino},
+		file: &File{ID: f.ID, Path: f.Path, Base: base}, key: fileKey{f.Dev, f.Ino, f.FileBorn},
 		headLen: f.HeadLen, offset: f.Offset, lines: f.Lines, done: f.Done, gz: f.Archive,
 		size: f.Size, mtime: f.Mtime, born: f.Born, markAt: f.Offset, markLen: f.MarkLen,
 	}

@@ -30,7 +30,7 @@ func (t *Tailer) takeLive(s *source) {
 	switch {
 	case g == nil:
 		t.takeNew(s, c, true)
-	case from != s && from.hasLive && from.live.key == s.live.key:
+	case from != s && from.hasLive && from.live.key.is(s.live.key):
 		s.report(t, fmt.Errorf("%s is the same file as %s: it is read once, under that name", s.path, from.path))
 		return
 	default:
@@ -85,11 +85,21 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 			src.close() // the loss is declared where old is looked for
 			return
 		}
+		if old != nil {
+			if short, _ := t.outgrew(s, old, src, c); short {
+				src.close()
+				old.copy = c.st.key
+				if !old.done {
+					t.lose(old, "the file was truncated before it was read, and its copy ends before that")
+				}
+				return
+			}
+		}
 		if old != nil && t.same(s, old, src, c, live) {
 			return
 		}
 	}
-	if i := slices.IndexFunc(s.gens, (*generation).blank); i >= 0 && !live && err == nil {
+	if i := slices.IndexFunc(s.gens, func(g *generation) bool { return s.blank(g, c) }); i >= 0 && !live && err == nil {
 		t.attach(s.gens[i], src, c) // the copy of a file that was truncated before anything was read
 		return
 	}
@@ -98,7 +108,7 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 		prev = s.last()
 	}
 	g := newGeneration(s.path, c, prev)
-	if live && c.st.key == s.skipKey {
+	if live && c.st.key.is(s.skipKey) {
 		g.skipTo = s.skip
 	}
 	if err == nil {
@@ -111,7 +121,7 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 	if err != nil {
 		s.fail(t, g, err)
 	}
-	if live || s.last() == nil || !s.hasLive || s.last().key != s.live.key {
+	if live || s.last() == nil || !s.hasLive || !s.last().key.is(s.live.key) {
 		s.append(t, g, nil)
 	} else {
 		s.gens = slices.Insert(s.gens, len(s.gens)-1, g)
@@ -119,9 +129,10 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 	t.log.Info("reading a log file", "path", c.path, "bytes", c.st.size)
 }
 
-// blank says whether g was truncated before anything was read of it: only the age of a copy can tell that it is one.
-func (g *generation) blank() bool {
-	return !g.done && g.src == nil && g.headLen == 0 && g.key == fileKey{}
+// blank says whether g had no line when it was last seen, and its file has gone but perhaps lives on in c: in a copy if it was
+// truncated, else in an archive. Only the age can tell.
+func (s *source) blank(g *generation, c *candidate) bool {
+	return !g.done && g.headLen == 0 && !s.present(g) && (c.gz || g.key == fileKey{})
 }
 
 // same deals with a file that begins with all that was read of g. If g has no file any more, this is it: moved to another disk,
@@ -170,6 +181,7 @@ func (t *Tailer) truncate(s *source, g *generation) {
 	// Its size is exact only if it was looked at a moment ago.
 	g.truncated, g.missing = t.tick.Sub(g.seen) <= 2*t.cfg.PollInterval, t.tick
 	s.gens = slices.Insert(s.gens, slices.Index(s.gens, g)+1, next)
+	t.lookAt(next)
 	t.pollDue = true
 }
 

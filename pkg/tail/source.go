@@ -20,12 +20,13 @@ type source struct {
 	gens []*generation // oldest first; the last one is, or was, the file at path
 
 	// What the current poll saw.
-	hasLive bool
-	live    fileStat // the file at path
-	files   []candidate
-	listed  bool
-	old     *generation // the anchor before this poll changed anything
-	turned  bool        // the newest generation is no longer at path
+	hasLive  bool
+	live     fileStat // the file at path
+	files    []candidate
+	listed   bool
+	old      *generation // the anchor before this poll changed anything,
+	oldMtime int64       // and its last write
+	turned   bool        // the newest generation is no longer at path
 
 	skipKey fileKey   // the file that was there at the first start with StartAt End,
 	skip    int64     // and its size then
@@ -74,17 +75,26 @@ func (t *Tailer) meet(path string) {
 
 // owner returns the generation that holds key and its source, or nil.
 func (t *Tailer) owner(key fileKey) (*generation, *source) {
-	if key == (fileKey{}) {
-		return nil, nil
-	}
 	for _, s := range t.sources {
 		for _, g := range s.gens {
-			if g.key == key {
+			if g.key.is(key) {
 				return g, s
 			}
 		}
 	}
 	return nil, nil
+}
+
+// taken says whether nothing new is in the file with that key.
+func (t *Tailer) taken(key fileKey) bool {
+	for _, s := range t.sources {
+		for _, g := range s.gens {
+			if g.key.is(key) || g.copy.is(key) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // poll looks at all paths. It is the truth about names; content is looked at by every pass.
@@ -96,9 +106,11 @@ func (t *Tailer) poll() {
 	t.discover()
 	for _, s := range t.sources {
 		t.look(s)
-		s.old = s.anchor()
+		if s.old = s.anchor(); s.old != nil {
+			s.oldMtime = s.old.mtime
+		}
 		last := s.last()
-		s.turned = last != nil && !(s.hasLive && last.key == s.live.key)
+		s.turned = last != nil && !(s.hasLive && last.key.is(s.live.key))
 	}
 	for _, s := range t.sources {
 		t.refresh(s)

@@ -42,7 +42,7 @@ func (t *Tailer) Status() []FileStatus {
 			}
 			all = append(all, f)
 		}
-		if s.hasLive && s.last() != nil && s.last().key == s.live.key {
+		if s.hasLive && s.last() != nil && s.last().key.is(s.live.key) {
 			continue
 		}
 		f := FileStatus{Path: s.path, Base: s.path, State: Waiting, Err: s.problem}
