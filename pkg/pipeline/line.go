@@ -235,9 +235,9 @@ func (l *line) event(raw []byte) (rej rejection) {
 			rej = worse(rej, misfit(i, err))
 			continue
 		}
-		if len(b.Buf)-before > recordLimit {
+		if limit := l.site.limit[sink.Events]; len(b.Buf)-before > limit {
 			b.Undo()
-			return rejection{reason: ReasonTooLarge, text: fmt.Sprintf("its event would be longer than %d bytes", recordLimit), format: i, column: -1}
+			return rejection{reason: ReasonTooLarge, text: fmt.Sprintf("its event would be longer than %d bytes", limit), format: i, column: -1}
 		}
 		b.Add(sink.Events, eventTime)
 		return rejection{}

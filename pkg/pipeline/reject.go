@@ -37,20 +37,12 @@ func worse(a, b rejection) rejection {
 	return a
 }
 
-const (
-	// quarantineWhole is the longest line in bytes that is kept whole: its record must stay below recordLimit.
-	quarantineWhole = recordLimit - 64<<10
-	// quarantineHead is how much of a longer one goes into quarantine, in bytes.
-	quarantineHead = 1024
-)
+// quarantineHead is how much of a refused line goes into quarantine where all of it would be too long a record, in bytes.
+const quarantineHead = 1024
 
 // reject appends a line to the quarantine stream. raw is without its newline.
 func (l *line) reject(raw []byte, off int64, r rejection) {
-	q := avro.Quarantined{}
-	if len(raw) > quarantineWhole {
-		q.MaxRaw = quarantineHead
-	}
-	l.quarantine(raw, off, &q, r)
+	l.quarantine(raw, off, &avro.Quarantined{}, r)
 }
 
 func (l *line) quarantine(raw []byte, off int64, q *avro.Quarantined, r rejection) {
@@ -65,8 +57,15 @@ func (l *line) quarantine(raw []byte, off int64, q *avro.Quarantined, r rejectio
 		l.schema(f.Announce, quarantineFingerprint(), schema.QuarantinedLine)
 	}
 	b := l.batch
+	before := len(b.Buf)
 	b.Buf = append(b.Buf, l.site.frame...)
 	b.Buf = avro.AppendQuarantined(b.Buf, raw, q)
+	if len(b.Buf)-before > l.site.limit[sink.Quarantine] && q.Whole == nil {
+		b.Undo()
+		q.MaxRaw = quarantineHead
+		b.Buf = append(b.Buf, l.site.frame...)
+		b.Buf = avro.AppendQuarantined(b.Buf, raw, q)
+	}
 	b.Add(sink.Quarantine, q.Time)
 	l.tally.reject(r.reason)
 }

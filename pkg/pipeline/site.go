@@ -43,8 +43,9 @@ type Config struct {
 // Site is one site of a daemon.
 type Site struct {
 	cfg   Config
-	key   []*keyer // how to find the record's key, by format; nil where there is none
-	frame []byte   // framing of quarantined lines; set before the first session
+	key   []*keyer             // how to find the record's key, by format; nil where there is none
+	frame []byte               // framing of quarantined lines; set before the first session
+	limit [sink.NumStreams]int // the longest record, key and value; only what the far side refused lowers it. Owned by Run
 	stats Stats
 	log   *slog.Logger
 }
@@ -52,13 +53,16 @@ type Site struct {
 // Limits of the straight line.
 const (
 	batchBytes  = 128 << 10        // a batch is handed over when it holds this much: little enough to stay in the processor's cache
-	recordLimit = 1_000_000        // the longest record, key and value, that may be sent
+	recordLimit = 1_000_000        // the longest record, key and value, that may be sent to any far side
 	stopGrace   = 10 * time.Second // how long the last commit may take after a stop was asked for
 )
 
 // New checks the configuration and returns a site that is ready to Run.
 func New(cfg Config) (*Site, error) {
 	s := &Site{cfg: cfg, log: cfg.Logger}
+	for i := range s.limit {
+		s.limit[i] = recordLimit
+	}
 	for _, f := range cfg.Formats {
 		k, err := newKeyer(f, cfg.PartitionBy, cfg.Instance)
 		if err != nil {
@@ -81,7 +85,8 @@ func (s *Site) Stats() *Stats { return &s.stats }
 
 // Run works until ctx ends, then commits what it has read and returns nil. With Config.Once it returns nil when every file has been
 // read to its end and committed, and an error if a file could not be read. Otherwise it returns an error only if trying again
-// can't help: sink.ErrNotOwner, or sink.ErrConfig before the first session got to work.
+// can't help: sink.ErrNotOwner and sink.ErrPositionLost at any time, sink.ErrConfig before the site got to work. Once it works, a
+// configuration that no longer fits (a login or a right taken away, a topic deleted) is waited for: the file is the queue.
 func (s *Site) Run(ctx context.Context) error {
 	s.stats.setState("getting schema ids")
 	var err error
@@ -94,9 +99,13 @@ func (s *Site) Run(ctx context.Context) error {
 	}
 	failpoint.Hit(failpoint.SchemaReady)
 	wait := newBackoff(s.cfg.RetryAfter)
+	works := false   // a session has worked in this run
+	alarmed := false // it has been said since the last commit that only an operator can help
 	for {
-		began := time.Now()
+		commits := s.stats.Commits.Load()
 		worked, err := s.session(ctx)
+		works = works || s.stats.Commits.Load() > 0 || worked > 0 && (worked > time.Minute || !errors.Is(err, sink.ErrConfig))
+		alarmed = alarmed && s.stats.Commits.Load() == commits
 		switch {
 		case err == nil:
 			s.stats.setState("stopped")
@@ -107,16 +116,25 @@ func (s *Site) Run(ctx context.Context) error {
 				s.log.Warn("stopped without a last commit; the next start goes back to the one before", "error", err)
 			}
 			return nil
-		case errors.Is(err, errUnreadable), errors.Is(err, sink.ErrNotOwner), errors.Is(err, sink.ErrConfig) && s.stats.Commits.Load() == 0:
+		case final(err), errors.Is(err, sink.ErrConfig) && !works:
 			s.stats.setState("failed: " + err.Error())
 			return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 		}
-		if worked && time.Since(began) > time.Minute {
+		var large *sink.TooLargeError
+		if errors.As(err, &large) {
+			s.keepOut(large)
+		}
+		if worked > time.Minute {
 			wait = newBackoff(s.cfg.RetryAfter)
 		}
 		d := wait.next()
 		s.stats.setState("recovering: " + err.Error())
-		s.log.Warn("session ended; going back to the last commit", "error", err, "retry_in", d.String())
+		if errors.Is(err, sink.ErrConfig) && !alarmed {
+			alarmed = true
+			s.log.Error("the site waits for an operator; it goes on by itself, from its last commit, when this is cured", "error", err, "retry_in", d.String())
+		} else {
+			s.log.Warn("session ended; going back to the last commit", "error", err, "retry_in", d.String())
+		}
 		if !sleep(ctx, d) {
 			s.stats.setState("stopped")
 			return nil
@@ -124,23 +142,39 @@ func (s *Site) Run(ctx context.Context) error {
 	}
 }
 
-// session opens a sink and the files at its last commit and works until something fails or ctx ends. worked says whether it came
-// so far as to commit.
-func (s *Site) session(ctx context.Context) (worked bool, err error) {
+// final reports whether err ends a site whenever it comes.
+func final(err error) bool {
+	return errors.Is(err, errUnreadable) || errors.Is(err, sink.ErrNotOwner) || errors.Is(err, sink.ErrPositionLost)
+}
+
+// keepOut makes the sessions after this one quarantine what the far side refuses for its size, or keep less of a refused line.
+func (s *Site) keepOut(large *sink.TooLargeError) {
+	if large.Stream >= sink.NumStreams || large.Limit >= s.limit[large.Stream] {
+		return // nothing to learn: tried again like any other error
+	}
+	s.limit[large.Stream] = large.Limit
+	s.log.Error("the far side refuses records of this size: until the next start longer events go to quarantine, and of longer refused lines only the head is kept; "+
+		"if that is not wanted, raise the topic's limit and restart", "stream", large.Stream.String(), "longest", large.Limit, "error", large)
+}
+
+// session opens a sink and the files at its last commit and works until something fails or ctx ends. worked is how long it did, from
+// the recovered position on; 0 if it did not come so far.
+func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	s.stats.Sessions.Add(1)
 	out, err := s.cfg.Open()
 	if err != nil {
-		return false, fmt.Errorf("open the sink: %w", err)
+		return 0, fmt.Errorf("open the sink: %w", err)
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	s.stats.setState("recovering the position")
 	pos, err := out.Recover(ctx)
 	if err != nil {
-		return false, fmt.Errorf("recover the position: %w", err)
+		return 0, fmt.Errorf("recover the position: %w", err)
 	}
+	began := time.Now()
 	st, err := decodeState(pos)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	var from *tail.Position
 	if pos != nil {
@@ -148,7 +182,7 @@ func (s *Site) session(ctx context.Context) (worked bool, err error) {
 	}
 	in, err := tail.Open(s.cfg.Tail, from)
 	if err != nil {
-		return false, fmt.Errorf("open the log files: %w", err)
+		return 0, fmt.Errorf("open the log files: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 
@@ -159,14 +193,14 @@ func (s *Site) session(ctx context.Context) (worked bool, err error) {
 		// than the first start, and start_at: end is not looked up again.
 		l.oldest = time.Now()
 		if err := l.commit(ctx); err != nil {
-			return false, err
+			return time.Since(began), err
 		}
 	}
 	s.stats.setState(StateRunning)
 	work, cancel := outlive(ctx, stopGrace)
 	defer cancel()
 	err = l.run(ctx, work)
-	return l.commits > 0, err
+	return time.Since(began), err
 }
 
 // outlive returns a context that ends grace after ctx does. If a last commit can't be done in that time nothing is lost: the next

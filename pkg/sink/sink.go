@@ -8,6 +8,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Stream names the kind of a record. A sink maps it to a topic (or a folder); no name is ever derived from log data.
@@ -69,3 +70,21 @@ var ErrNotOwner = errors.New("another owner has this site")
 // ErrConfig is returned (wrapped) when what is wrong can't be cured by trying again: a topic that may not be created, a
 // credential that is refused, a broker without a feature that was asked for.
 var ErrConfig = errors.New("the configuration does not fit the far side")
+
+// TooLargeError is returned (wrapped) by Write or Commit when the far side refuses a record because of its size. The session is over
+// like after any error. Whoever writes the records keeps longer ones out from then on, by quarantine, not by loss: Limit is less than
+// the size of the record that was refused, so this ends. A refusal that leaves no room for ordinary records is ErrConfig.
+type TooLargeError struct {
+	Stream Stream
+	Limit  int // the longest record of that stream that fits for certain, in bytes of key and value
+}
+
+// Error implements error.
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("a record for %s is too large; %d bytes fit", e.Stream, e.Limit)
+}
+
+// ErrPositionLost is returned (wrapped, together with ErrConfig) by Recover when the far side knows less of the site than this host
+// has seen committed: it was deleted, set back, or is another one. Going on would repeat lines, so a person has to decide; the process
+// must stop, also in the middle of its work: exit code 78.
+var ErrPositionLost = errors.New("the committed position is lost")

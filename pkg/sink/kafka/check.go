@@ -162,23 +162,12 @@ func (k *check) missing(t topicUse) {
 // compacted looks whether a topic is kept by key and not by time.
 func (k *check) compacted(t topicUse) {
 	const policy = "cleanup.policy"
-	b, err := k.c.anyBroker()
-	if err != nil {
-		k.say(Warn, "topic %s: %v", t.name, err)
-		return
-	}
-	req := &sarama.DescribeConfigsRequest{Version: 1,
-		Resources: []*sarama.ConfigResource{{Type: sarama.TopicResource, Name: t.name, ConfigNames: []string{policy}}}}
-	resp, err := b.DescribeConfigs(req)
+	value, err := k.c.topicConfig(t.name, policy)
 	if err != nil {
 		k.say(Warn, "topic %s: ask for its %s: %v", t.name, policy, err)
 		return
 	}
-	for _, r := range resp.Resources {
-		for _, e := range r.Configs {
-			if e.Name == policy && e.Value != "compact" {
-				k.say(Fail, "topic %s has %s=%s and must have compact: what is in it would be deleted with time", t.name, policy, e.Value)
-			}
-		}
+	if value != "compact" {
+		k.say(Fail, "topic %s has %s=%s and must have compact: what is in it would be deleted with time", t.name, policy, value)
 	}
 }

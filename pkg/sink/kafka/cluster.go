@@ -75,6 +75,46 @@ func (c *cluster) refresh(topic string) (int32, error) {
 	return int32(len(parts)), nil
 }
 
+// id returns the cluster's id, "" if it has none.
+func (c *cluster) id() (string, error) {
+	b, err := c.anyBroker()
+	if err != nil {
+		return "", err
+	}
+	resp, err := b.GetMetadata(sarama.NewMetadataRequest(c.conf.Version, []string{c.cfg.State}))
+	if err != nil {
+		return "", fmt.Errorf("ask broker %s for the cluster's id: %w", b.Addr(), err)
+	}
+	if resp.ClusterID == nil {
+		return "", nil
+	}
+	return *resp.ClusterID, nil
+}
+
+// topicConfig asks for one setting of a topic.
+func (c *cluster) topicConfig(topic, name string) (string, error) {
+	b, err := c.anyBroker()
+	if err != nil {
+		return "", err
+	}
+	resp, err := b.DescribeConfigs(&sarama.DescribeConfigsRequest{Version: 1,
+		Resources: []*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{name}}}})
+	if err != nil {
+		return "", err
+	}
+	for _, r := range resp.Resources {
+		if r.ErrorCode != 0 {
+			return "", sarama.KError(r.ErrorCode)
+		}
+		for _, e := range r.Configs {
+			if e.Name == name {
+				return e.Value, nil
+			}
+		}
+	}
+	return "", sarama.ErrIncompleteResponse
+}
+
 // whyOut looks for the reason when sarama found no broker: it keeps some of them, such as a refused login, to itself.
 func (c *cluster) whyOut(err error) error {
 	for _, addr := range c.cfg.Brokers {

@@ -66,8 +66,14 @@ type Config struct {
 	TxnTimeout     time.Duration // after which the broker aborts a transaction left open; default: 30 s
 	CloseTimeout   time.Duration // how long Close may take to release the site; default: 5 s
 
-	StateFile string       // a local hint that tells when the state topic has gone back in time; "": none
-	Logger    *slog.Logger // default: says nothing
+	// StateFile is a local hint that tells when the state topic has gone back in time; "": none. Losing it changes no output.
+	StateFile string
+	// OnRegression is what to do then: RegressionStop (default), RegressionTrustKafka, which repeats every line after the topic's
+	// position, or RegressionTrustLocal, which goes on from StateFile. That file is written every ten seconds, when a session ends with
+	// an error and at Close: after a kill, trust_local may repeat what was committed in the ten seconds before it; while the daemon runs,
+	// and after an orderly end, it repeats nothing but a last commit whose reply was lost.
+	OnRegression string
+	Logger       *slog.Logger // default: says nothing
 }
 
 // SASL is how to log in. The zero value means not at all.
@@ -89,17 +95,21 @@ func (s SASL) String() string {
 func (s SASL) GoString() string { return s.String() }
 
 // Owner is what one run of the program remembers about one site from session to session: that it was the owner before, so that it
-// notices when another run took the site over, and which batch size the broker accepts. It belongs to the goroutine that runs
-// the site.
+// notices when another run took the site over, what was committed, which topics were there, and which batch size the broker accepts.
+// It belongs to the goroutine that runs the site.
 type Owner struct {
 	run         string
 	sessions    int
-	established bool // a session of this run has seen itself as owner
-	maxBatch    int  // bytes of uncompressed records in a batch
+	established bool             // a session of this run has seen itself as owner
+	maxBatch    int              // bytes of uncompressed records in a batch
+	last        hint             // the newest commit that was confirmed in this run
+	partitions  map[string]int32 // how many the topics had when they were last looked up
 }
 
 // NewOwner returns the memory of a run that has not owned its site yet.
-func NewOwner() *Owner { return &Owner{run: rand.Text(), maxBatch: maxBatchBytes} }
+func NewOwner() *Owner {
+	return &Owner{run: rand.Text(), maxBatch: maxBatchBytes, partitions: map[string]int32{}}
+}
 
 // nonce returns a word never used before that shows the run it is from.
 func (o *Owner) nonce() string {
@@ -125,6 +135,7 @@ func (cfg Config) complete() Config {
 	cfg.StatePartitions = cmp.Or(cfg.StatePartitions, DefaultStatePartitions)
 	cfg.Delivery = cmp.Or(cfg.Delivery, ExactlyOnce)
 	cfg.Compression = cmp.Or(cfg.Compression, "lz4")
+	cfg.OnRegression = cmp.Or(cfg.OnRegression, RegressionStop)
 	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, 10*time.Second)
 	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, 20*time.Second)
 	cfg.TxnTimeout = cmp.Or(cfg.TxnTimeout, 30*time.Second)
@@ -167,6 +178,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.Delivery != ExactlyOnce && cfg.Delivery != AtLeastOnce {
 		bad("delivery %q: want %s or %s", cfg.Delivery, ExactlyOnce, AtLeastOnce)
+	}
+	if r := cfg.OnRegression; r != RegressionStop && r != RegressionTrustKafka && r != RegressionTrustLocal {
+		bad("on_state_regression %q: want %s, %s or %s", r, RegressionStop, RegressionTrustKafka, RegressionTrustLocal)
 	}
 	if _, err := cfg.codec(); err != nil {
 		errs = append(errs, err)

@@ -252,15 +252,6 @@ func TestSmallerBatchesWhereTheBrokerWantsThem(t *testing.T) {
 	if got := values(t, cfg, cfg.Topic); !slices.Equal(got, want) {
 		t.Errorf("want %d values, got %d", len(want), len(got))
 	}
-
-	s, _ := recovered(t, cfg)
-	err := s.Write(t.Context(), batchOf(fmt.Sprintf("%0200000d", 1)))
-	if err == nil {
-		err = s.Commit(t.Context(), sink.Position("q"))
-	}
-	if !errors.Is(err, sink.ErrConfig) {
-		t.Errorf("a record larger than the limit: want sink.ErrConfig, got %v", err)
-	}
 }
 
 func TestCancelEndsEveryWait(t *testing.T) {

@@ -9,11 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
 	"ngxtap/pkg/sink"
@@ -132,6 +135,7 @@ func target(t *testing.T, base Config, site string) sinktest.Target {
 			cfg.Host, cfg.Takeover, cfg.Owner = p.Host, p.Takeover, owners[p.Run]
 			return newSink(t, cfg)
 		},
+		Limit: func(limit int) { setTopic(t, base, base.Topic, "max.message.bytes", strconv.Itoa(limit)) },
 		Committed: func() (recs []sinktest.Record) {
 			for st := range sink.NumStreams {
 				full := base.complete()
@@ -145,6 +149,26 @@ func target(t *testing.T, base Config, site string) sinktest.Target {
 			}
 			return recs
 		},
+	}
+}
+
+// setTopic changes a setting of a topic.
+func setTopic(t testing.TB, cfg Config, topic, name, value string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	c.Name, c.Value = name, &value
+	r := kmsg.NewIncrementalAlterConfigsRequestResource()
+	r.ResourceType, r.ResourceName, r.Configs = kmsg.ConfigResourceTypeTopic, topic, append(r.Configs, c)
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	req.Resources = append(req.Resources, r)
+	resp, err := req.RequestWith(t.Context(), cl)
+	if err != nil || resp.Resources[0].ErrorCode != 0 {
+		t.Fatalf("set %s of topic %s: %v %+v", name, topic, err, resp)
 	}
 }
 

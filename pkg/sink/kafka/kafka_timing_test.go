@@ -161,7 +161,7 @@ func BenchmarkAsyncProducer(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if _, err := c.ensureTopic(b.Context(), topicUse{"t", "events"}); err != nil {
+			if _, _, err := c.ensureTopic(b.Context(), topicUse{"t", "events"}, false); err != nil {
 				b.Fatal(err)
 			}
 			c.close()

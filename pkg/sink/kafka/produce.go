@@ -246,7 +246,7 @@ func (w *writer) flushOne(p *partition) error {
 	if err != nil {
 		return err
 	}
-	sent := load{batches: 1, records: n}
+	sent := load{n}
 	for i, t := range w.touched {
 		if t == p {
 			w.touched = append(w.touched[:i], w.touched[i+1:]...)
@@ -270,8 +270,7 @@ func (w *writer) flush() error {
 			if err != nil {
 				return err
 			}
-			sent.batches++
-			sent.records = max(sent.records, n)
+			sent = append(sent, n)
 		}
 		w.touched = rest
 		if err := w.p.acks.produce(leader, req, sent); err != nil {
@@ -294,12 +293,12 @@ func (w *writer) request() *sarama.ProduceRequest {
 		Timeout: int32(w.p.cfg.RequestTimeout / time.Millisecond)}
 }
 
-// addBatch moves the records of p into req and returns how many there are. Their bytes belong to p, which uses them again only after
+// addBatch moves the records of p into req and returns what they are. Their bytes belong to p, which uses them again only after
 // the request is encoded, within this call chain.
-func (w *writer) addBatch(req *sarama.ProduceRequest, p *partition) (int, error) {
+func (w *writer) addBatch(req *sarama.ProduceRequest, p *partition) (sentBatch, error) {
 	packed, err := w.pack.pack(p.packed, p.raw)
 	if err != nil {
-		return 0, err
+		return sentBatch{}, err
 	}
 	if w.pack.codec != sarama.CompressionNone {
 		p.packed = packed
@@ -319,9 +318,10 @@ func (w *writer) addBatch(req *sarama.ProduceRequest, p *partition) (int, error)
 		p.seq += int32(n)
 	}
 	req.AddBatch(p.topic, p.id, batch)
+	sent := sentBatch{topic: p.topic, id: p.id, records: n, bytes: len(p.raw)}
 	w.size -= len(p.raw)
 	p.raw, p.count = p.raw[:0], 0
-	return n, nil
+	return sent, nil
 }
 
 // newTransaction forgets which partitions were in the last one.
@@ -332,17 +332,22 @@ func (w *writer) newTransaction() {
 }
 
 // load says what is in a produce request.
-type load struct {
-	batches int // each for a partition of its own
-	records int // in the largest of them
+type load []sentBatch
+
+// sentBatch is one of its batches; each is for a partition of its own.
+type sentBatch struct {
+	topic   string
+	id      int32
+	records int
+	bytes   int // of the records, before they are compressed
 }
 
 // acks counts produce requests without an answer and keeps the first thing that went wrong.
 type acks struct {
 	mu      sync.Mutex
-	pending int   // guarded by mu
-	err     error // guarded by mu
-	failed  load  // guarded by mu; what was in the request that failed
+	pending int       // guarded by mu
+	err     error     // guarded by mu
+	failed  sentBatch // guarded by mu; the batch that was refused first
 	wake    chan struct{}
 }
 
@@ -370,16 +375,17 @@ func (a *acks) produce(b *sarama.Broker, req *sarama.ProduceRequest, sent load) 
 }
 
 func (a *acks) answered(b *sarama.Broker, resp *sarama.ProduceResponse, err error, sent load) {
+	var refused sentBatch
 	if err != nil {
 		err = fmt.Errorf("produce to broker %s: %w", b.Addr(), err)
 	} else {
-		err = produceError(resp, sent.batches)
+		refused, err = produceError(resp, sent)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pending--
 	if err != nil && a.err == nil {
-		a.err, a.failed = err, sent
+		a.err, a.failed = err, refused
 	}
 	select {
 	case a.wake <- struct{}{}:
@@ -387,24 +393,21 @@ func (a *acks) answered(b *sarama.Broker, resp *sarama.ProduceResponse, err erro
 	}
 }
 
-// produceError returns the first error in the response to a request with so many batches.
-func produceError(resp *sarama.ProduceResponse, batches int) error {
-	for topic, parts := range resp.Blocks {
-		for id, block := range parts {
-			batches--
-			if block.Err == sarama.ErrNoError {
-				continue
-			}
-			if block.ErrorMessage != nil {
-				return fmt.Errorf("produce to %s/%d: %w (%s)", topic, id, block.Err, *block.ErrorMessage)
-			}
-			return fmt.Errorf("produce to %s/%d: %w", topic, id, block.Err)
+// produceError returns the first error in the response to a request, and the batch that it is about.
+func produceError(resp *sarama.ProduceResponse, sent load) (sentBatch, error) {
+	for _, b := range sent {
+		block := resp.GetBlock(b.topic, b.id)
+		switch {
+		case block == nil:
+			return b, fmt.Errorf("produce to %s/%d: %w", b.topic, b.id, sarama.ErrIncompleteResponse)
+		case block.Err == sarama.ErrNoError:
+		case block.ErrorMessage != nil:
+			return b, fmt.Errorf("produce to %s/%d: %w (%s)", b.topic, b.id, block.Err, *block.ErrorMessage)
+		default:
+			return b, fmt.Errorf("produce to %s/%d: %w", b.topic, b.id, block.Err)
 		}
 	}
-	if batches != 0 {
-		return fmt.Errorf("produce: %w", sarama.ErrIncompleteResponse)
-	}
-	return nil
+	return sentBatch{}, nil
 }
 
 // wait waits until every request has its answer or one has failed.
@@ -431,8 +434,8 @@ func (a *acks) first() error {
 	return a.err
 }
 
-// failedLoad says what was in the request that failed first.
-func (a *acks) failedLoad() load {
+// failedBatch returns the batch that was refused first.
+func (a *acks) failedBatch() sentBatch {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.failed

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -260,6 +261,7 @@ func TestTombstoneResetsThePosition(t *testing.T) {
 	}
 	s.Close()
 	produceState(t, c, cfg, nil)
+	cfg.Owner = NewOwner() // the next start: a daemon that runs would take it for a loss
 	if _, pos := recovered(t, cfg); pos != "" {
 		t.Fatalf("want no position, got %q", pos)
 	}
@@ -293,38 +295,14 @@ func produceState(t *testing.T, c *kfake.Cluster, cfg Config, value []byte) {
 	}
 }
 
-func TestLostStateTopicIsNoticed(t *testing.T) {
-	c := broker(t)
-	cfg := config(t, c)
-	cfg.StateFile = filepath.Join(t.TempDir(), "shop.hint")
-	s, _ := recovered(t, cfg)
-	if err := s.Commit(t.Context(), sink.Position("p")); err != nil {
-		t.Fatal(err)
-	}
-	s.Close()
-	if err := c.DeleteTopic(DefaultStateTopic); err != nil {
-		t.Fatal(err)
-	}
-	_, err := newSink(t, cfg).Recover(within(t, 10*time.Second))
-	if !errors.Is(err, sink.ErrConfig) || !strings.Contains(err.Error(), cfg.StateFile) {
-		t.Fatalf("want sink.ErrConfig that names the file, got %v", err)
-	}
-	if err := os.Remove(cfg.StateFile); err != nil {
-		t.Fatal(err)
-	}
-	if _, pos := recovered(t, cfg); pos != "" {
-		t.Fatalf("want no position, got %q", pos)
-	}
-}
-
 // TestDamagedHintCountsAsNone flips every bit and cuts at every length: local disk can never stop or mislead a site.
 func TestDamagedHintCountsAsNone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "hint")
-	want := hint{Key: "v1/i/s", Seq: 12345}
+	want := hint{Key: "v1/i/s", Cluster: "c", Seq: 12345, Topic: "t", Partitions: 3, Position: []byte(`{"a":1}`)}
 	if err := writeHint(path, want); err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := readHint(path); !ok || got != want {
+	if got, ok := readHint(path); !ok || !reflect.DeepEqual(got, want) {
 		t.Fatalf("want %+v, got %+v %v", want, got, ok)
 	}
 	good, _ := os.ReadFile(path)

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -35,17 +36,21 @@ type Sink struct {
 	cfg  Config
 	pack *packer
 
-	c       *cluster // nil unless a session is open
-	w       *writer
-	st      *state
-	nonce   string
-	seq     int64         // commits of the site so far
-	pos     sink.Position // of the last commit
-	value   []byte        // scratch for state records
-	hinted  time.Time     // when the local file was written
-	err     error         // what ended the session
-	closed  bool
-	working bool // Recover has returned a position
+	c      *cluster // nil unless a session is open
+	w      *writer
+	st     *state
+	nonce  string
+	seq    int64                      // commits of the site so far
+	pos    sink.Position              // of the last commit
+	value  []byte                     // scratch for state records
+	hinted time.Time                  // when the local file was written
+	counts [sink.NumStreams + 1]int32 // partitions of each topic
+	made   bool                       // the events' topic was missing and was made in this session
+
+	clusterID string // "": the cluster has none
+	err       error  // what ended the session
+	closed    bool
+	working   bool // Recover has returned a position
 }
 
 // hintEvery is how often the local file is written while commits go on.
@@ -90,6 +95,7 @@ func (s *Sink) Recover(ctx context.Context) (sink.Position, error) {
 			s.err, s.working = nil, true
 			return slices.Clone(s.pos), nil
 		}
+		err = s.tooLarge(err)
 		s.drop()
 		err = fmt.Errorf("kafka: recover site %s: %w", s.cfg.Site, classify(err))
 		if ctx.Err() != nil {
@@ -118,11 +124,13 @@ func (s *Sink) attempt(ctx context.Context) error {
 	s.c = c
 	defer c.watch(ctx)()
 
-	counts, err := s.ensureTopics(ctx)
-	if err != nil {
+	if s.counts, err = s.ensureTopics(ctx); err != nil {
 		return err
 	}
-	s.st = newState(&s.cfg, c, counts[sink.NumStreams])
+	if s.clusterID, err = c.id(); err != nil {
+		return err
+	}
+	s.st = newState(&s.cfg, c, s.counts[sink.NumStreams])
 	if s.st.partitions != s.cfg.StatePartitions {
 		s.cfg.Logger.Warn("the state topic has another number of partitions than configured; start-up reads all of them",
 			"topic", s.cfg.State, "partitions", s.st.partitions, "configured", s.cfg.StatePartitions)
@@ -131,7 +139,7 @@ func (s *Sink) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.newWriter(ctx, counts); err != nil {
+	if err := s.newWriter(ctx); err != nil {
 		return err
 	}
 	return s.barrier(ctx, pos)
@@ -155,23 +163,48 @@ func (s *Sink) look(ctx context.Context) (*stateRecord, error) {
 	return pos, s.st.mayStart(owner)
 }
 
-// ensureTopics returns the number of partitions of each topic.
+// ensureTopics returns the number of partitions of each topic. A topic that is gone while we run is not made again, so that what was
+// in it does not go unnoticed; but for the state topic, since it tells by itself what it lacks (judge).
 func (s *Sink) ensureTopics(ctx context.Context) (counts [sink.NumStreams + 1]int32, err error) {
+	seen := s.cfg.Owner.partitions
 	for i, t := range s.cfg.topics() {
-		if counts[i], err = s.c.ensureTopic(ctx, t); err != nil {
+		var made bool
+		if counts[i], made, err = s.c.ensureTopic(ctx, t, seen[t.name] > 0 && t.name != s.cfg.State); err != nil {
 			return counts, err
 		}
+		s.made = s.made || made && t.name == s.cfg.Topic
 	}
 	return counts, nil
 }
 
+// compareTopics says what has become other with the topics since this host last looked, and remembers what it sees.
+func (s *Sink) compareTopics() {
+	seen := s.cfg.Owner.partitions
+	if h := s.known(); seen[s.cfg.Topic] == 0 && h.Topic == s.cfg.Topic {
+		seen[s.cfg.Topic] = h.Partitions // of an earlier run, if that has left a file
+	}
+	for i, t := range s.cfg.topics() {
+		n := s.counts[i]
+		if before := seen[t.name]; before != 0 && before != n {
+			s.cfg.Logger.Warn("a topic has another number of partitions than before: from here on a key, and this site's records without one, may go to "+
+				"another partition; order holds before and after, not across", "site", s.cfg.Site, "topic", t.name, "before", before, "now", n)
+		}
+		seen[t.name] = n
+	}
+	if s.made && s.seq > 0 {
+		s.cfg.Logger.Error("the topic was missing and has been made, but this site has been committed before: events from before that are not in it; "+
+			"going on from the committed position", "site", s.cfg.Site, "topic", s.cfg.Topic, "commits", s.seq)
+	}
+	s.made = false
+}
+
 // newWriter gets a producer id, which fences older sessions, and prepares for records.
-func (s *Sink) newWriter(ctx context.Context, counts [sink.NumStreams + 1]int32) error {
+func (s *Sink) newWriter(ctx context.Context) error {
 	p := newProducer(&s.cfg, s.c)
 	w := &writer{p: p, pack: s.pack, maxBatch: s.cfg.Owner.maxBatch}
 	for i, t := range s.cfg.topics() {
 		if i < len(w.streams) {
-			n := counts[i]
+			n := s.counts[i]
 			w.streams[i] = stream{topic: t.name, sticky: StickyPartition(s.cfg.Instance, s.cfg.Site, n), parts: make([]*partition, n)}
 		}
 	}
@@ -202,12 +235,21 @@ func (s *Sink) barrier(ctx context.Context, before *stateRecord) error {
 	}
 	s.cfg.Owner.established = true
 	pos, _ := s.st.current()
-	if err := s.st.checkRegression(pos); err != nil {
+	var resume bool
+	var err error
+	known := s.known()
+	if s.seq, s.pos, resume, err = s.judge(pos, known); err != nil {
 		return err
 	}
-	s.seq, s.pos = 0, nil
-	if pos != nil {
-		s.seq, s.pos = pos.Seq, pos.position()
+	if resume {
+		if err := s.finish(ctx, s.st.key, s.st.record(s.nonce, s.seq), s.pos); err != nil {
+			return fmt.Errorf("write the position again: %w", err)
+		}
+	}
+	s.compareTopics()
+	s.remember()
+	if s.seq < known.Seq { // the file is ahead of what we go on from: trust_kafka
+		s.hint()
 	}
 	return nil
 }
@@ -273,25 +315,51 @@ func (s *Sink) fail(ctx context.Context, what string, err error) error {
 	if first := s.w.p.acks.first(); first != nil && !errors.Is(err, first) {
 		err = fmt.Errorf("%w; before that: %w", err, first)
 	}
-	if errors.Is(err, sarama.ErrMessageSizeTooLarge) || errors.Is(err, sarama.ErrMessageSetSizeTooLarge) {
-		err = s.tooLarge(err)
-	}
-	s.err = because(ctx, fmt.Errorf("kafka: %s site %s: %w", what, s.cfg.Site, classify(err)))
+	s.err = because(ctx, fmt.Errorf("kafka: %s site %s: %w", what, s.cfg.Site, classify(s.tooLarge(err))))
+	s.hint()
 	return s.err
 }
 
-// minBatch is the batch size below which a record must be too large by itself.
-const minBatch = 4096
+// minRecord is the record size, in bytes of key and value, that every topic of ours must take: less leaves no room for the head of a
+// refused line and the reason.
+const minRecord = 4096
 
-// tooLarge makes the next session send smaller batches, or says that a record is too large by itself.
+// tooLarge makes of a broker's refusal what the next session needs to do better. A batch of several records: smaller batches. One
+// record: sink.TooLargeError, so that what is longer is kept out. Each time the limit becomes less than what was refused, so this
+// ends; below minRecord it is the topic that is wrong. Other errors stay as they are.
 func (s *Sink) tooLarge(err error) error {
-	o := s.cfg.Owner
-	if s.w.p.acks.failedLoad().records > 1 && o.maxBatch > minBatch {
-		o.maxBatch /= 2
-		s.cfg.Logger.Warn("the broker takes smaller batches only", "site", s.cfg.Site, "bytes", o.maxBatch)
+	if !errors.Is(err, sarama.ErrMessageSizeTooLarge) && !errors.Is(err, sarama.ErrMessageSetSizeTooLarge) {
 		return err
 	}
-	return fmt.Errorf("%w: one record is larger than the topic's max.message.bytes: raise that, or lower the longest line taken: %w", err, sink.ErrConfig)
+	o, b := s.cfg.Owner, s.w.p.acks.failedBatch()
+	room := s.room(b)
+	if b.records > 1 && o.maxBatch > minRecord {
+		o.maxBatch = room
+		s.cfg.Logger.Warn("the topic takes smaller batches only", "site", s.cfg.Site, "topic", b.topic, "bytes", o.maxBatch)
+		return err
+	}
+	for st, t := range s.cfg.topics() {
+		if t.name == b.topic && (sink.Stream(st) == sink.Events || sink.Stream(st) == sink.Quarantine) && room >= minRecord {
+			return fmt.Errorf("topic %s: %w: %w", b.topic, err, &sink.TooLargeError{Stream: sink.Stream(st), Limit: room})
+		}
+	}
+	return fmt.Errorf("%w: topic %s does not take a record of %d bytes: raise its max.message.bytes (and message.max.bytes of the brokers): %w",
+		err, b.topic, b.bytes, sink.ErrConfig)
+}
+
+// room returns how long a record may be, key and value, to fit the topic of the refused batch in any compression. It asks the broker;
+// where that is not allowed, or can't be the reason, it is half of what was refused.
+func (s *Sink) room(refused sentBatch) int {
+	text, err := s.c.topicConfig(refused.topic, "max.message.bytes")
+	limit, notNumber := strconv.Atoi(text)
+	// The batch has a head, and compressing what can't be compressed makes it a little longer.
+	room := limit - limit/256 - 512
+	if err != nil || notNumber != nil || room+128 >= refused.bytes {
+		s.cfg.Logger.Warn("the topic refuses a batch as too large, and it can't be found out what it takes; trying with half of it",
+			"site", s.cfg.Site, "topic", refused.topic, "bytes", refused.bytes, "max.message.bytes", text, "error", err)
+		return refused.bytes / 2
+	}
+	return room
 }
 
 // Write implements sink.Sink. The batch is released before it returns.
@@ -326,6 +394,7 @@ func (s *Sink) Commit(ctx context.Context, pos sink.Position) error {
 	failpoint.Hit(failpoint.Committed)
 	s.seq++
 	s.pos = append(s.pos[:0], pos...)
+	s.remember()
 	if time.Since(s.hinted) > hintEvery {
 		s.hint()
 	}
@@ -338,7 +407,7 @@ func (s *Sink) hint() {
 		return
 	}
 	s.hinted = time.Now()
-	if err := writeHint(s.cfg.StateFile, hint{Key: s.st.key, Seq: s.seq}); err != nil {
+	if err := writeHint(s.cfg.StateFile, s.cfg.Owner.last); err != nil {
 		s.cfg.Logger.Warn("the local hint can't be written; going on without", "error", err)
 	}
 }

@@ -1,15 +1,11 @@
 package kafka
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -257,65 +253,3 @@ func (s *state) record(nonce string, seq int64) stateRecord {
 
 // now is the time in a form that sorts.
 func now() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000000Z") }
-
-// hint is the content of the local file: how far the site was at least. It is written now and then and only ever too old, so a
-// topic that knows less has lost something.
-type hint struct {
-	Key string `json:"key"`
-	Seq int64  `json:"seq"`
-}
-
-// checkRegression compares what the state topic says with the local file. A file that is missing or damaged says nothing.
-func (s *state) checkRegression(pos *stateRecord) error {
-	h, ok := readHint(s.cfg.StateFile)
-	if !ok || h.Key != s.key {
-		return nil
-	}
-	var seq int64
-	if pos != nil {
-		seq = pos.Seq
-	}
-	if seq >= h.Seq {
-		return nil
-	}
-	return fmt.Errorf("topic %s knows commit %d of site %s, but this host has seen commit %d: the topic was deleted, truncated or restored, "+
-		"or this is another cluster; going on would repeat lines: remove %s to go on from what the topic says: %w",
-		s.cfg.State, seq, s.cfg.Site, h.Seq, s.cfg.StateFile, sink.ErrConfig)
-}
-
-// readHint reads the file: a line of JSON and a line with its CRC-32C.
-func readHint(path string) (h hint, ok bool) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return h, false
-	}
-	line, sum, ok := bytes.Cut(data, []byte("\n"))
-	if !ok || string(sum) != checksum(line) || json.Unmarshal(line, &h) != nil {
-		return hint{}, false
-	}
-	return h, true
-}
-
-// writeHint replaces the file. It does not wait for the disk: a torn file fails its checksum and counts as none.
-func writeHint(path string, h hint) error {
-	line, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	tmp := path + ".tmp"
-	data := append(append(line, '\n'), checksum(line)...)
-	err = os.WriteFile(tmp, data, 0o600)
-	failpoint.Hit(failpoint.HintWriting)
-	if err == nil {
-		err = os.Rename(tmp, path)
-	}
-	failpoint.Hit(failpoint.HintWritten)
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", filepath.Base(path), err), os.Remove(tmp))
-	}
-	return nil
-}
-
-func checksum(line []byte) string {
-	return fmt.Sprintf("%08x\n", crc32.Checksum(line, crc32.MakeTable(crc32.Castagnoli)))
-}

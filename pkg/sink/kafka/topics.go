@@ -12,38 +12,51 @@ import (
 	"ngxtap/pkg/sink"
 )
 
-// ensureTopic returns the number of partitions of a topic, and makes the topic first where that is needed and allowed.
-func (c *cluster) ensureTopic(ctx context.Context, t topicUse) (int32, error) {
-	n, err := c.refresh(t.name)
+// ensureTopic returns the number of partitions of a topic, and makes the topic first where that is needed and allowed. With wasThere
+// it makes none: then the topic has been deleted in the meantime.
+func (c *cluster) ensureTopic(ctx context.Context, t topicUse, wasThere bool) (n int32, made bool, err error) {
+	n, err = c.refresh(t.name)
 	switch {
 	case err == nil && n > 0:
-		return n, nil
+		return n, false, nil
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
 	case err == nil:
-		return 0, fmt.Errorf("topic %s (%s) has no partitions yet", t.name, t.what)
+		return 0, false, fmt.Errorf("topic %s (%s) has no partitions yet", t.name, t.what)
 	default:
-		return 0, fmt.Errorf("look up topic %s (%s): %w", t.name, t.what, err)
+		return 0, false, fmt.Errorf("look up topic %s (%s): %w", t.name, t.what, err)
+	}
+	if wasThere {
+		return 0, false, c.gone(t)
 	}
 	if !c.cfg.CreateTopics {
-		return 0, fmt.Errorf("topic %s (%s) does not exist and creating topics is turned off: create it, or set kafka.create_topics: %w",
+		return 0, false, fmt.Errorf("topic %s (%s) does not exist and creating topics is turned off: create it, or set kafka.create_topics: %w",
 			t.name, t.what, sink.ErrConfig)
 	}
 	if err := c.createTopic(t); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	c.cfg.Logger.Info("topic created", "topic", t.name, "use", t.what)
 	// The brokers hear of it one after the other.
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		if n, err = c.refresh(t.name); err == nil && n > 0 {
-			return n, nil
+			return n, true, nil
 		}
 		if err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) && !errors.Is(err, sarama.ErrLeaderNotAvailable) {
-			return 0, fmt.Errorf("look up topic %s (%s), just created: %w", t.name, t.what, err)
+			return 0, true, fmt.Errorf("look up topic %s (%s), just created: %w", t.name, t.what, err)
 		}
 		if err := sleep(ctx, wait); err != nil {
-			return 0, fmt.Errorf("wait for topic %s, just created: %w", t.name, err)
+			return 0, true, fmt.Errorf("wait for topic %s, just created: %w", t.name, err)
 		}
 	}
+}
+
+// gone says that a topic was deleted while we ran. A broker that has just started may not know of a topic yet; the controller does.
+func (c *cluster) gone(t topicUse) error {
+	if err := c.askForTopic(t, c.topicDetail(t), true); errors.Is(err, sarama.ErrTopicAlreadyExists) {
+		return fmt.Errorf("look up topic %s (%s): %w", t.name, t.what, sarama.ErrUnknownTopicOrPartition)
+	}
+	return fmt.Errorf("topic %s (%s) was deleted while ngxtap ran, and what was in it is gone; it is not made again by itself: create it (or restart ngxtap, "+
+		"if that may create topics) and this site goes on from its committed position: %w", t.name, t.what, sink.ErrConfig)
 }
 
 // createTopic asks the controller for a topic. If the broker knows no defaults (before Kafka 2.4, KIP-464), it asks for one

@@ -3,7 +3,9 @@ package sinktest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"ngxtap/pkg/sink"
@@ -189,6 +191,50 @@ func largeBatch(t *testing.T, tg Target) {
 	s.write(recs...)
 	s.commit("p1")
 	expect(t, tg, recs)
+}
+
+// tooLarge: a record that is refused for its size takes nothing with it and can't come back for ever: the limit that the error names is
+// below the record, and what is within the limit is taken.
+func tooLarge(t *testing.T, tg Target) {
+	if tg.Limit == nil {
+		t.Skip("this sink takes records of every size")
+	}
+	s := open(t, tg, first)
+	s.recover()
+	s.commit("p1")
+	tg.Limit(100_000)
+	const size = 300_000
+	random := func(n int) Record { // compressing must not help
+		b := make([]byte, n)
+		rng := rand.New(rand.NewPCG(uint64(n), 1))
+		for i := range b {
+			b[i] = byte(rng.Uint32())
+		}
+		return Record{Stream: sink.Events, Value: b, Time: 1_700_000_000_000_000}
+	}
+	var large *sink.TooLargeError
+	var err error
+	for range 20 { // a sink may learn first that it must send less at a time
+		err = s.Write(stepContext(t), s.batch(append(events("lost", 3), random(size))...))
+		if err == nil {
+			err = s.Commit(stepContext(t), sink.Position("wrong"))
+		}
+		s.close()
+		if err == nil || errors.As(err, &large) {
+			break
+		}
+		s = open(t, tg, first)
+		expectPosition(t, s.recover(), "p1")
+	}
+	if large == nil || large.Stream != sink.Events || large.Limit <= 0 || large.Limit >= size {
+		t.Fatalf("want a sink.TooLargeError for events below %d bytes, got %v", size, err)
+	}
+	s = open(t, tg, first)
+	expectPosition(t, s.recover(), "p1")
+	kept := append(events("kept", 3), random(large.Limit))
+	s.write(kept...)
+	s.commit("p2")
+	expect(t, tg, kept)
 }
 
 func releasedOnFailure(t *testing.T, tg Target) {

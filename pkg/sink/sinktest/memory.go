@@ -35,6 +35,7 @@ type Memory struct {
 	seen     map[string]bool // runs that were owner once
 	epoch    int
 	faults   []fault
+	limit    [sink.NumStreams]int // the longest record that is taken, 0: any
 	onCommit func(pos sink.Position, recs []Record)
 }
 
@@ -54,6 +55,13 @@ func (m *Memory) Fail(op Op, after int, persist bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.faults = append(m.faults, fault{op: op, after: after, persist: persist, err: err})
+}
+
+// Limit makes it refuse records of a stream, key and value, that are longer than limit bytes.
+func (m *Memory) Limit(s sink.Stream, limit int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.limit[s] = limit
 }
 
 // OnCommit has f called within every commit that persists, with the position and the records of that commit. f may not keep recs'
@@ -184,6 +192,10 @@ func (s *memorySink) Write(ctx context.Context, b *sink.Batch) error {
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
+		if limit := s.m.limit[r.Stream]; limit > 0 && int(r.End-r.Key) > limit {
+			s.err = fmt.Errorf("write: %w", &sink.TooLargeError{Stream: r.Stream, Limit: limit})
+			return s.err
+		}
 		s.buf = append(s.buf, Record{Stream: r.Stream, Key: slices.Clone(b.KeyOf(r)), Value: slices.Clone(b.ValueOf(r)), Time: r.Time, Header: r.Header})
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 func TestMemoryKeepsTheContract(t *testing.T) {
 	RunSink(t, func(*testing.T) Target {
 		m := NewMemory()
-		return Target{Open: m.Open, Committed: m.Records}
+		return Target{Open: m.Open, Committed: m.Records, Limit: func(n int) { m.Limit(sink.Events, n) }}
 	})
 }
 

@@ -37,6 +37,9 @@ type Target struct {
 	Open func(p Process) sink.Sink
 	// Committed reads what is visible to a careful reader, in order within each stream. It does not wait for what is open.
 	Committed func() []Record
+	// Limit makes the far side refuse events of about limit bytes and more from now on; the suite calls it after a session has
+	// recovered. nil: it takes every size.
+	Limit func(limit int)
 	// NoOwnership is for sinks that are on one host by nature: the suite leaves out fencing and takeover.
 	NoOwnership bool
 	// NoStreams is for sinks that take the events stream only.
@@ -70,6 +73,7 @@ func RunSink(t *testing.T, target func(t *testing.T) Target) {
 		{"AllStreamsInOneCommit", allStreams, false},
 		{"KeysTimesAndHeadersArrive", recordFields, false},
 		{"LargeBatch", largeBatch, false},
+		{"TooLargeSaysWhatFits", tooLarge, false},
 		{"BatchIsReleasedAlsoOnFailure", releasedOnFailure, false},
 		{"CloseTwiceAndAtAnyTime", closeTwice, false},
 		{"CancelledRecoverMayBeRepeated", cancelledRecover, false},
