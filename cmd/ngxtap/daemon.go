@@ -240,14 +240,17 @@ func kafkaConfig(c *config.Config, s *config.Site, log *slog.Logger) (kafka.Conf
 		Brokers: k.Brokers, Instance: c.Instance, Delivery: k.Delivery, Compression: k.Compression, CreateTopics: k.CreateTopics,
 		Partitions: k.Partitions, ReplicationFactor: k.ReplicationFactor, State: k.StateTopic, Schemas: k.SchemasTopic,
 		RequestTimeout: k.RequestTimeout, TxnTimeout: k.TransactionTimeout,
-		SASL:   kafka.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: k.SASL.Password.Reveal()},
-		Logger: log,
+		SASL:         kafka.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username},
+		OnRegression: k.OnStateRegression, Logger: log,
 	}
 	if s != nil {
 		kc.Site, kc.Topic = s.Site, s.Topic
 		kc.Quarantine = s.Topic + ".quarantine"
 	}
 	var err error
+	if kc.SASL.Password, err = k.SASL.CurrentPassword(); err != nil {
+		return kc, fmt.Errorf("kafka.sasl.password: %w", err)
+	}
 	if k.TLS.On() {
 		kc.TLS, err = tlsConfig(k.TLS)
 	}

@@ -9,7 +9,9 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -20,6 +22,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"ngxtap/pkg/config"
+	"ngxtap/pkg/sink"
+	"ngxtap/pkg/sink/kafka"
 )
 
 // TestTLSAndLoginFromTheConfiguration ships a line to brokers that want TLS and a login, all of it said in YAML, with the password from the
@@ -56,6 +62,39 @@ func TestTLSAndLoginFromTheConfiguration(t *testing.T) {
 	file := siteIn(t, filepath.Join(dir, "bad"), "kafka: {tls: {ca_file: sites.d/shop.yaml}}\nstate_dir: state\n")
 	if code, out := runIn(t, "check", "-c", file); code != exitConfig || !strings.Contains(out, "holds no certificate") {
 		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+// TestNewPasswordNeedsNoRestart: each session asks for its own configuration of connections, and that reads the password's file again.
+func TestNewPasswordNeedsNoRestart(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "password")
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(secret, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("old\n")
+	cfg, err := config.Load(siteIn(t, dir, "state_dir: state\nkafka:\n  on_state_regression: trust_local\n  sasl: {mechanism: SCRAM-SHA-512, username: u, password: 'file:password'}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := func(password string) {
+		t.Helper()
+		kc, err := kafkaConfig(cfg, &cfg.Sites[0], slog.New(slog.DiscardHandler))
+		if err != nil || kc.SASL.Password != password || kc.OnRegression != kafka.RegressionTrustLocal {
+			t.Errorf("want password %q, got %q, on_state_regression %s, error %v", password, kc.SASL.Password, kc.OnRegression, err)
+		}
+	}
+	want("old")
+	put("new\n")
+	want("new")
+	if err := os.Remove(secret); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kafkaConfig(cfg, nil, slog.New(slog.DiscardHandler)); err == nil || errors.Is(err, sink.ErrConfig) {
+		t.Errorf("without the file: want an error that is tried again, got %v", err)
 	}
 }
 

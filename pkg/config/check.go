@@ -115,7 +115,11 @@ func (c *Config) checkKafka(k *checker, base string) {
 			k.fail(key, "%q is not a topic name: letters, digits, \".\", \"_\" and \"-\", at most 249", topic)
 		}
 	}
+	k.oneOf("kafka.on_state_regression", kf.OnStateRegression, "stop", "trust_kafka", "trust_local")
 	kf.TLS.check(k, "kafka.tls", base)
+	if path, ok := strings.CutPrefix(string(kf.SASL.Password), "file:"); ok {
+		kf.SASL.PasswordFile = abs(base, path)
+	}
 	k.secret("kafka.sasl.password", base, &kf.SASL.Password, &c.Warnings)
 	if s := kf.SASL; s.Mechanism != "" {
 		k.oneOf("kafka.sasl.mechanism", s.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")

@@ -53,6 +53,11 @@ type Kafka struct {
 	ReplicationFactor int16 `yaml:"replication_factor"`
 	// StateTopic keeps positions, compacted. Default: ngxtap.state.
 	StateTopic string `yaml:"state_topic"`
+	// OnStateRegression is what to do when StateTopic knows less of a site than this host has seen committed (it was deleted, set back, or
+	// brokers names another cluster): stop (exit 78, a person decides), trust_kafka (go on from the topic, which repeats lines; where it
+	// knows nothing, as at a first start) or trust_local (go on from the position kept in StateDir; after a kill that may repeat the last
+	// ten seconds). Default: stop.
+	OnStateRegression string `yaml:"on_state_regression"`
 	// SchemasTopic keeps writer schemas by fingerprint, compacted, where no registry does. Default: ngxtap.schemas.
 	SchemasTopic string `yaml:"schemas_topic"`
 }
@@ -81,8 +86,20 @@ type SASL struct {
 	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty means no login.
 	Mechanism string `yaml:"mechanism"`
 	Username  string `yaml:"username"`
-	// Password is the password itself, ${VAR} for an environment variable, or file:PATH.
+	// Password is the password itself, ${VAR} for an environment variable, or file:PATH. A file is read again for each session, so a
+	// new password needs no restart.
 	Password Secret `yaml:"password"`
+
+	PasswordFile string `yaml:"-"` // where Password came from, if that is a file; absolute
+}
+
+// CurrentPassword returns the password as it is now, in clear text: one from a file is read again.
+func (s SASL) CurrentPassword() (string, error) {
+	if s.PasswordFile == "" {
+		return s.Password.Reveal(), nil
+	}
+	v, err := Secret("file:" + s.PasswordFile).resolve("")
+	return v.Reveal(), err
 }
 
 // Registry is the schema registry, if there is one.

@@ -91,7 +91,7 @@ func SiteDefaults(name string) Site {
 func daemonDefaults() Daemon {
 	return Daemon{
 		Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Compression: "lz4", Delivery: "exactly_once", CommitInterval: 200 * time.Millisecond,
-			RequestTimeout: 20 * time.Second, TransactionTimeout: 30 * time.Second, CreateTopics: true, StateTopic: "ngxtap.state", SchemasTopic: "ngxtap.schemas"},
+			RequestTimeout: 20 * time.Second, TransactionTimeout: 30 * time.Second, CreateTopics: true, StateTopic: "ngxtap.state", OnStateRegression: "stop", SchemasTopic: "ngxtap.schemas"},
 		Registry: Registry{Subject: "topic"},
 		Admin:    Admin{Listen: "off"},
 		StateDir: "/var/lib/ngxtap",
