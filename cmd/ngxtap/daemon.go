@@ -231,7 +231,8 @@ func tailConfig(a *config.AccessLog, log *slog.Logger) tail.Config {
 	if a.StartAt == "end" {
 		start = tail.End
 	}
-	return tail.Config{Paths: a.Paths, StartAt: start, MaxLine: int(a.MaxLine), RotateGrace: a.RotateGrace, FollowSymlinks: a.FollowSymlinks, Logger: log}
+	return tail.Config{Paths: a.Paths, StartAt: start, MaxLine: int(a.MaxLine), RotateGrace: a.RotateGrace, Logger: log,
+		FollowSymlinks: a.FollowSymlinks, SymlinkRoots: a.SymlinkRoots, AllowHardLinks: a.AllowHardLinks}
 }
 
 func kafkaConfig(c *config.Config, s *config.Site, log *slog.Logger) (kafka.Config, error) {

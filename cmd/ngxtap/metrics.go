@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ngxtap/pkg/pipeline"
+	"ngxtap/pkg/tail"
 )
 
 // siteMetrics turns the counters of sites into metrics. Its only label values are site names and fixed words.
@@ -19,6 +20,7 @@ var (
 	descRead     = siteDesc("read_bytes_total", "Bytes of log files that the committed position moved past; the sum over all outcomes of ngxtap_bytes_total.")
 	descBytes    = siteDesc("bytes_total", "Bytes of log files that the committed position moved past, by what became of them.", "outcome")
 	descLosses   = siteDesc("losses_total", "How often log data was declared lost, also where nobody can say how many bytes.")
+	descSkipped  = siteDesc("skipped_files", "Files in the log folders that have the name of a log but are not read, by reason.", "reason")
 	descCommits  = siteDesc("commits_total", "Commits since the start.")
 	descSessions = siteDesc("sessions_total", "Sessions begun since the start; each after the first is a recovery.")
 	descLag      = siteDesc("lag_bytes", "Bytes in the log files that were not committed at the last commit.")
@@ -56,6 +58,10 @@ func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
 		counter(descBytes, b.Blank, "blank")
 		counter(descBytes, b.Lost, "lost")
 		counter(descLosses, st.Losses.Load())
+		skipped := st.Skipped()
+		for _, why := range tail.Skips() {
+			ch <- prometheus.MustNewConstMetric(descSkipped, prometheus.GaugeValue, float64(skipped[why]), s.Name(), string(why))
+		}
 		counter(descCommits, st.Commits.Load())
 		counter(descSessions, st.Sessions.Load())
 		gauge(descLag, float64(st.Lag()))

@@ -22,6 +22,9 @@ func TestMetricsAccountForEveryByte(t *testing.T) {
 	if err := os.WriteFile(log, []byte("200\n\nnonsense\n404\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Symlink("/etc/passwd", log+".1"); err != nil { // looks like a rotated log
+		t.Fatal(err)
+	}
 	s := config.SiteDefaults("shop")
 	s.AccessLog.LogFormat = "$status"
 	formats, _, err := formatsOf(&s)
@@ -58,8 +61,18 @@ ngxtap_lines_total{outcome="quarantined",site="shop"} 1
 # HELP ngxtap_read_bytes_total Bytes of log files that the committed position moved past; the sum over all outcomes of ngxtap_bytes_total.
 # TYPE ngxtap_read_bytes_total counter
 ngxtap_read_bytes_total{site="shop"} 18
+# HELP ngxtap_skipped_files Files in the log folders that have the name of a log but are not read, by reason.
+# TYPE ngxtap_skipped_files gauge
+ngxtap_skipped_files{reason="device",site="shop"} 0
+ngxtap_skipped_files{reason="directory",site="shop"} 0
+ngxtap_skipped_files{reason="fifo",site="shop"} 0
+ngxtap_skipped_files{reason="hard_link",site="shop"} 0
+ngxtap_skipped_files{reason="outside",site="shop"} 0
+ngxtap_skipped_files{reason="socket",site="shop"} 0
+ngxtap_skipped_files{reason="symlink",site="shop"} 1
 `
-	if err := testutil.GatherAndCompare(newMetrics(sites), strings.NewReader(want), "ngxtap_bytes_total", "ngxtap_lines_total", "ngxtap_read_bytes_total"); err != nil {
+	if err := testutil.GatherAndCompare(newMetrics(sites), strings.NewReader(want), "ngxtap_bytes_total", "ngxtap_lines_total", "ngxtap_read_bytes_total",
+		"ngxtap_skipped_files"); err != nil {
 		t.Error(err)
 	}
 	if problems, err := testutil.GatherAndLint(newMetrics(sites)); err != nil || len(problems) > 0 {

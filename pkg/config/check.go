@@ -228,6 +228,15 @@ func (a *AccessLog) check(k *checker, base string) {
 		}
 		a.Paths[i] = abs(base, p)
 	}
+	for i, dir := range a.SymlinkRoots {
+		if dir == "" {
+			k.fail("access_log.symlink_roots", "an empty name is no folder")
+		}
+		a.SymlinkRoots[i] = abs(base, dir)
+	}
+	if len(a.SymlinkRoots) > 0 && !a.FollowSymlinks {
+		k.fail("access_log.symlink_roots", "goes with follow_symlinks: true")
+	}
 	switch {
 	case a.LogFormat != "" && (a.Format != "" || a.NginxConf != ""):
 		k.fail("access_log.log_format", "use either log_format or nginx_conf with format")

@@ -169,8 +169,13 @@ type AccessLog struct {
 	MaxLine Size `yaml:"max_line"`
 	// RotateGrace is how long a rotated file must be quiet before it is let go. Default: 10s.
 	RotateGrace time.Duration `yaml:"rotate_grace"`
-	// FollowSymlinks allows a log file to be a symbolic link. Default: false.
+	// FollowSymlinks allows a log file to be a symbolic link that leads to a file in the folder of its path, or below. Default: false.
 	FollowSymlinks bool `yaml:"follow_symlinks"`
+	// SymlinkRoots are more folders that such links may lead to; with follow_symlinks only.
+	SymlinkRoots []string `yaml:"symlink_roots"`
+	// AllowHardLinks reads files that have other names when they are first seen; whoever can write the folder could otherwise have
+	// somebody else's file read. Default: false.
+	AllowHardLinks bool `yaml:"allow_hard_links"`
 }
 
 // Headers says what happens to headers on their way.

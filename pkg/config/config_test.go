@@ -77,6 +77,8 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("tab", "kafka:\n\tbrokers: [a:1]\n", site, "ngxtap.yaml:2: not valid YAML")
 	f("map for list", "kafka:\n  brokers: {a: 1}\n", site, "ngxtap.yaml:2: kafka.brokers must be a list")
 	f("value for map", "kafka: 9092\n", site, "ngxtap.yaml:1: kafka must hold keys")
+	f("roots without links", "", "site: shop\naccess_log:\n  paths: [a]\n  log_format: '$status'\n  symlink_roots: [/var/log/pods]\n",
+		"sites.d/0.yaml:5: access_log.symlink_roots: goes with follow_symlinks: true")
 	f("list for value", "instance: [a]\n", site, "ngxtap.yaml:1: instance must be a single value")
 	f("duration without unit", "kafka:\n  commit_interval: 200\n", site, "ngxtap.yaml:2: kafka.commit_interval", "needs a unit")
 	f("duration out of range", "kafka:\n  commit_interval: 1h\n", site, "ngxtap.yaml:2: kafka.commit_interval: 1h0m0s is not between")

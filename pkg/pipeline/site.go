@@ -185,6 +185,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 		return 0, fmt.Errorf("open the log files: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	s.stats.files.Store(in)
 
 	failpoint.Hit(failpoint.Opened)
 	l := newLine(s, out, in, st)

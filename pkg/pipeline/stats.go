@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ngxtap/pkg/tail"
 )
 
 // Count is what became of the bytes of one file. In every committed state
@@ -56,6 +58,8 @@ type Stats struct {
 	LastCommit  atomic.Int64 // when, in Unix microseconds
 	CommitTime  atomic.Int64 // how long the last commit took, in microseconds
 
+	files atomic.Pointer[tail.Tailer] // of the last session; nil before the first
+
 	mu       sync.Mutex
 	bytes    Count            // guarded by mu
 	byReason map[string]int64 // guarded by mu
@@ -80,6 +84,14 @@ func (s *Stats) ByReason() map[string]int64 {
 		out[r] = s.byReason[r]
 	}
 	return out
+}
+
+// Skipped returns how many files in the log folders have the name of a log but are not read, for every reason there is.
+func (s *Stats) Skipped() map[tail.Skip]int {
+	if in := s.files.Load(); in != nil {
+		return in.Skipped()
+	}
+	return nil
 }
 
 // State returns what the site is doing, in words, and since when.
