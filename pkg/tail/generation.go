@@ -17,6 +17,7 @@ import (
 const (
 	headMax = 1 << 10 // bytes of the first line that the id is made of
 	markMax = 1 << 10 // bytes before the offset that must still be there when reading goes on
+	markMin = 64      // of them that prove an archive to be that of a file that has gone; a line of a log is hardly shorter
 	idLen   = 12      // characters of a generation id: 60 bits
 )
 

@@ -19,7 +19,7 @@ func moving(err error) bool { return errors.Is(err, errMoved) || errors.Is(err, 
 
 // refresh finds out what became of the generations of s: new names, growth, and files to open again.
 func (t *Tailer) refresh(s *source) {
-	for _, g := range s.gens {
+	for _, g := range slices.Clone(s.gens) {
 		c := s.find(g.key)
 		if c != nil {
 			g.rename(c.path)
@@ -111,7 +111,10 @@ func (t *Tailer) resume(s *source, g *generation, c *candidate) {
 		case same || moving(err):
 			return
 		case err == nil:
-			g.key = fileKey{} // truncated or replaced while nobody looked
+			g.key = fileKey{}
+			if !c.gz && c.path != s.real && c.st.size > 0 {
+				defer t.takeNew(s, c, false) // truncated while nobody looked, and then renamed
+			}
 		case !c.gz:
 			s.fail(t, g, err)
 			return
@@ -153,7 +156,7 @@ func (t *Tailer) search(s *source, g *generation) (bool, error) {
 	for _, gz := range []bool{false, true} {
 		for i := range files {
 			c := &files[i]
-			if c.gz != gz || !gz && c.st.size < g.offset || gz && c.st.mtime < g.mtime-second {
+			if c.gz != gz || !gz && c.st.size < g.offset || gz && c.st.mtime < g.mtime-second && c.st.born < g.born {
 				continue
 			}
 			if t.taken(c.st.key) {
@@ -260,7 +263,8 @@ func (t *Tailer) copyOf(s *source, src content, c *candidate) (*generation, erro
 		if short, err := t.outgrew(s, g, src, c); short || err != nil {
 			return g, err
 		}
-		if g.offset < markMax && !(c.gz && g.offset > 0 && c.sameTime(g)) || !c.gz && c.st.size < max(markMax, g.offset) {
+		enough := g.offset >= markMax || c.gz && (g.offset >= markMin && !s.present(g) || g.offset > 0 && c.sameTime(g))
+		if !enough || !c.gz && c.st.size < max(markMax, g.offset) {
 			continue
 		}
 		same, err := t.holds(g, src)

@@ -291,7 +291,7 @@ func (m *world) checkLife(l *life, id, got, want string) {
 	m.t.Helper()
 	missing := len(want) - len(got)
 	declared := m.r.claim(id, len(got), l.known)
-	if declared == nil {
+	if declared == nil && got == "" && missing > 0 {
 		declared = m.r.claim("", 0, l.known) // no line of it was ever seen
 	}
 	if len(got) < min(l.floor, len(want)) {
@@ -324,7 +324,7 @@ func (o *output) claim(id string, at, known int) *Lost {
 			best, distance = i, max(off, -off)
 		}
 	}
-	if best < 0 || id == "" && distance != 0 && known == 0 {
+	if best < 0 {
 		return nil
 	}
 	l := o.declared[best].Lost

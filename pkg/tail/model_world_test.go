@@ -261,10 +261,9 @@ func (d *logDir) write(w *worker, s string) {
 	_, err := w.f.WriteString(s)
 	d.must(err)
 	w.node.life.text.WriteString(s)
-	// A file without a name may be let go when it was quiet for so long.
-	if late := d.now().Sub(w.node.last) >= DefaultRotateGrace; late && !d.named(w.node) {
+	// A file that was rotated away may be let go when it was quiet for so long.
+	if w.node != d.names[d.log] && d.now().Sub(w.node.last) >= DefaultRotateGrace {
 		w.node.seen = false
-	} else if late && w.node != d.names[d.log] {
 		w.node.late = w.node.life.text.Len() - len(s)
 	}
 	w.node.last, w.node.mtime = d.now(), d.now()
