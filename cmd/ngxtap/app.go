@@ -59,6 +59,7 @@ type app struct {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
+	io.err = escaper{io.err}
 	a := &app{stdio: io}
 	root := a.root()
 	root.SetArgs(args)
@@ -81,7 +82,7 @@ func run(ctx context.Context, args []string, io stdio) int {
 		code = exitConfig
 	}
 	if err != nil {
-		fmt.Fprintf(io.err, "ngxtap: %v\n", err)
+		fmt.Fprintf(io.err, "ngxtap: %s\n", indented(err.Error()))
 		if code == exitUsage {
 			fmt.Fprintln(io.err, "Try: ngxtap --help")
 		}
@@ -116,7 +117,7 @@ func failed(err error) error {
 	return &exitError{exitFailed, err}
 }
 
-// logger writes text for a person at a terminal and JSON otherwise. slog quotes control characters, so log data can't forge lines.
+// logger writes text for a person at a terminal and JSON otherwise. Neither lets log data forge lines.
 func (a *app) logger() *slog.Logger {
 	if isTerminal(a.err) {
 		return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{ReplaceAttr: shortTime}))
@@ -132,6 +133,9 @@ func shortTime(groups []string, at slog.Attr) slog.Attr {
 }
 
 func isTerminal(w io.Writer) bool {
+	if p, ok := w.(escaper); ok {
+		w = p.w
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false

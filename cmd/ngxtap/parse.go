@@ -179,5 +179,5 @@ func (p *parser) line(name string, n int, raw []byte) error {
 
 func (p *parser) reject(name string, line, column int, reason string) {
 	p.rejected++
-	fmt.Fprintf(p.err, "%s:%d:%d: %s\n", name, line, column, reason)
+	fmt.Fprintf(p.err, "%s:%d:%d: %s\n", oneLine(name), line, column, oneLine(reason))
 }

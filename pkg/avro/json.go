@@ -144,7 +144,7 @@ func appendQuoted(dst []byte, s string) []byte {
 			dst = append(dst, `\r`...)
 		case r == '\t':
 			dst = append(dst, `\t`...)
-		case r < 0x20 || r == 0x7F:
+		case r < 0x20 || r >= 0x7F && r < 0xA0: // C1 is to terminals what ESC is
 			dst = append(dst, '\\', 'u', '0', '0', digits[r>>4], digits[r&15])
 		default:
 			dst = append(dst, string(r)...)

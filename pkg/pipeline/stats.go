@@ -88,10 +88,16 @@ func (s *Stats) ByReason() map[string]int64 {
 
 // Skipped returns how many files in the log folders have the name of a log but are not read, for every reason there is.
 func (s *Stats) Skipped() map[tail.Skip]int {
-	if in := s.files.Load(); in != nil {
-		return in.Skipped()
+	n := make(map[tail.Skip]int)
+	for _, why := range tail.Skips() {
+		n[why] = 0
 	}
-	return nil
+	if in := s.files.Load(); in != nil {
+		for _, f := range in.Skipped() {
+			n[f.Why]++
+		}
+	}
+	return n
 }
 
 // State returns what the site is doing, in words, and since when.

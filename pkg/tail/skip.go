@@ -3,6 +3,8 @@ package tail
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -88,13 +90,20 @@ type remark struct {
 	why  Skip
 }
 
-// skipped counts what err refuses, if it refuses something, and says so once.
+// Skipped is a file in a log folder that has the name of a log and is not read.
+type Skipped struct {
+	Path string
+	Why  Skip
+	Err  error // what is there and what to do, for people
+}
+
+// skipped notes what err refuses, if it refuses something, and says so once.
 func (t *Tailer) skipped(err error) bool {
 	r := (*refusal)(nil)
 	if !errors.As(err, &r) {
 		return false
 	}
-	t.skips[r.path] = r.why
+	t.skips[r.path] = r
 	key := remark{r.path, r.why}
 	if at, ok := t.said[key]; ok && t.tick.Sub(at) < sayAgain || !ok && len(t.said) >= saidMax {
 		return true
@@ -118,17 +127,13 @@ func (t *Tailer) lookAnew() {
 	}
 }
 
-// Skipped returns how many files in the log folders have the name of a log but are not read, for every reason there is. Any
-// goroutine may call it.
-func (t *Tailer) Skipped() map[Skip]int {
+// Skipped returns the files that the last look refused, by path. Any goroutine may call it.
+func (t *Tailer) Skipped() []Skipped {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := make(map[Skip]int)
-	for _, why := range Skips() {
-		n[why] = 0
+	all := make([]Skipped, 0, len(t.skips))
+	for _, path := range slices.Sorted(maps.Keys(t.skips)) {
+		all = append(all, Skipped{Path: path, Why: t.skips[path].why, Err: t.skips[path]})
 	}
-	for _, why := range t.skips {
-		n[why]++
-	}
-	return n
+	return all
 }

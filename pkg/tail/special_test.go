@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,11 +39,8 @@ func link(t *testing.T, old, path string) {
 // wantSkipped wants just these files to be skipped for that reason, and none for another.
 func (r *rig) wantSkipped(why Skip, n int) {
 	r.t.Helper()
-	all := 0
-	for _, m := range r.Skipped() {
-		all += m
-	}
-	if got := r.Skipped(); got[why] != n || all != n {
+	got := r.Skipped()
+	if len(got) != n || slices.ContainsFunc(got, func(s Skipped) bool { return s.Why != why }) {
 		r.t.Errorf("skipped %v, want %d for being a %s", got, n, why)
 	}
 }

@@ -131,7 +131,7 @@ type Tailer struct {
 
 	// What the last look refused.
 	folders folders              // the trusted ones
-	skips   map[string]Skip      // by path
+	skips   map[string]*refusal  // by path
 	said    map[remark]time.Time // when it was said
 }
 
@@ -143,7 +143,7 @@ func Open(cfg Config, from *Position) (*Tailer, error) {
 		return nil, fmt.Errorf("open tail: %w", err)
 	}
 	t := &Tailer{cfg: cfg, log: cfg.Logger, wake: cfg.wake, dirs: make(map[string]listing)}
-	t.skips, t.said = make(map[string]Skip), make(map[remark]time.Time)
+	t.skips, t.said = make(map[string]*refusal), make(map[remark]time.Time)
 	t.buf = make([]byte, markMax+cfg.BlockSize)
 	if t.wake == nil {
 		t.wake = newWaker(t.concerns, t.log)
