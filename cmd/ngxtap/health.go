@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ngxtap/pkg/pipeline"
+)
+
+// health is good while every site runs. What somebody should look at, but what no restart would mend, leaves it good and is told in
+// words behind the states: log files that can't be read, data that was declared lost, a state_dir that can't be written to.
+func health(sites []*pipeline.Site, stateDir string) (ok bool, text string) {
+	ok = true
+	var lines, notes []string
+	for _, s := range sites {
+		st := s.Stats()
+		state, since := st.State()
+		if state != pipeline.StateRunning {
+			ok = false
+		}
+		lines = append(lines, fmt.Sprintf("site %s: %s since %s", s.Name(), state, since.UTC().Format("2006-01-02T15:04:05Z")))
+		for _, why := range st.Unreadable() {
+			notes = append(notes, fmt.Sprintf("site %s: %s", s.Name(), why))
+		}
+		if n := st.Losses.Load(); n > 0 {
+			notes = append(notes, fmt.Sprintf("site %s: log data was declared lost %d times since the start, %d bytes and whatever could not be counted; "+
+				"the log names files and offsets", s.Name(), n, st.Bytes().Lost))
+		}
+	}
+	if err := stateDirProblem(stateDir); err != nil {
+		notes = append(notes, fmt.Sprintf("state_dir %s: %v; nothing is lost, for Kafka knows the positions, but make it writable before the next start", stateDir, err))
+	}
+	for _, l := range append(lines, notes...) {
+		text += printable(l) + "\n"
+	}
+	return ok, strings.TrimSuffix(text, "\n")
+}
+
+// stateDirProblem says why nothing can be written to state_dir, nil if it can.
+func stateDirProblem(dir string) error {
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return err
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return err
+	}
+	if st.Blocks > 0 && st.Bavail == 0 {
+		return errors.New("the file system is full")
+	}
+	return nil
+}
+
+// printable returns s with control characters escaped: file names and errors may hold any.
+func printable(s string) string {
+	q := strconv.Quote(s)
+	return strings.ReplaceAll(strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`), `\\`, `\`)
+}

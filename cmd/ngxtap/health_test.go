@@ -1,0 +1,35 @@
+package main
+
+// Shows: /healthz tells in words what an operator should look at, stays good for what a restart would not mend, and never prints a
+// control character.
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestHealthTellsOfStateDir(t *testing.T) {
+	dir := t.TempDir()
+	if ok, text := health(nil, dir); !ok || text != "" {
+		t.Errorf("a good folder: %v %q", ok, text)
+	}
+	gone := filepath.Join(dir, "gone\x1b[31m\n")
+	ok, text := health(nil, gone)
+	if !ok || !strings.Contains(text, "no such file or directory") || !strings.Contains(text, "Kafka knows the positions") {
+		t.Errorf("a folder that is gone: %v %q", ok, text)
+	}
+	if strings.ContainsAny(text, "\x1b\n") || !strings.Contains(text, `gone\x1b[31m\n`) {
+		t.Errorf("control characters are printed as they are: %q", text)
+	}
+	if os.Getuid() == 0 {
+		return // may write everywhere
+	}
+	if err := os.Chmod(dir, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	if ok, text = health(nil, dir); !ok || !strings.Contains(text, "permission denied") {
+		t.Errorf("a folder of somebody else: %v %q", ok, text)
+	}
+}
