@@ -129,6 +129,7 @@ func (t *Tailer) poll() {
 	for _, s := range t.sources {
 		t.retire(s)
 	}
+	t.relieve()
 	t.sources = slices.DeleteFunc(t.sources, t.forgettable)
 	every := t.cfg.PollInterval
 	if t.blind {

@@ -38,6 +38,7 @@ const (
 	DefaultBlockSize    = 256 << 10
 	DefaultPollInterval = time.Second
 	DefaultRotateGrace  = 10 * time.Second
+	DefaultHeldBytes    = 1 << 30
 )
 
 const (
@@ -60,6 +61,7 @@ type Config struct {
 	FollowSymlinks bool          // follow symbolic links below a path's folder if they lead to somewhere below it; refused otherwise
 	SymlinkRoots   []string      // more folders that links may lead to
 	AllowHardLinks bool          // read new files that have other names too; refused otherwise, for they may be somebody else's
+	HeldBytes      int64         // of deleted files that are held open; when they are more, the oldest are given up and declared lost
 	Logger         *slog.Logger  // nil for none
 
 	wake waker            // tests only: replaces inotify
@@ -175,6 +177,7 @@ func (c *Config) complete() error {
 	c.BlockSize = min(max(orDefault(c.BlockSize, DefaultBlockSize), minBlock), c.MaxLine)
 	c.PollInterval = orDefault(c.PollInterval, DefaultPollInterval)
 	c.RotateGrace = orDefault(c.RotateGrace, DefaultRotateGrace)
+	c.HeldBytes = orDefault(c.HeldBytes, DefaultHeldBytes)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -184,7 +187,7 @@ func (c *Config) complete() error {
 	return nil
 }
 
-func orDefault[T int | time.Duration](v, def T) T {
+func orDefault[T int | int64 | time.Duration](v, def T) T {
 	if v <= 0 {
 		return def
 	}
