@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -21,6 +18,7 @@ var (
 	descBytes    = siteDesc("bytes_total", "Bytes of log files that the committed position moved past, by what became of them.", "outcome")
 	descLosses   = siteDesc("losses_total", "How often log data was declared lost, also where nobody can say how many bytes.")
 	descSkipped  = siteDesc("skipped_files", "Files in the log folders that have the name of a log but are not read, by reason.", "reason")
+	descUnread   = siteDesc("unreadable_files", "Log files that can't be read at the moment; /healthz says why.")
 	descCommits  = siteDesc("commits_total", "Commits since the start.")
 	descSessions = siteDesc("sessions_total", "Sessions begun since the start; each after the first is a recovery.")
 	descLag      = siteDesc("lag_bytes", "Bytes in the log files that were not committed at the last commit.")
@@ -62,6 +60,7 @@ func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
 		for _, why := range tail.Skips() {
 			ch <- prometheus.MustNewConstMetric(descSkipped, prometheus.GaugeValue, float64(skipped[why]), s.Name(), string(why))
 		}
+		gauge(descUnread, float64(len(st.Unreadable())))
 		counter(descCommits, st.Commits.Load())
 		counter(descSessions, st.Sessions.Load())
 		gauge(descLag, float64(st.Lag()))
@@ -70,22 +69,17 @@ func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func newMetrics(sites []*pipeline.Site) *prometheus.Registry {
+// newMetrics makes what /metrics shows. stateDir is looked at with every scrape.
+func newMetrics(sites []*pipeline.Site, stateDir string) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(siteMetrics(sites), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return reg
-}
-
-// health is good while every site runs.
-func health(sites []*pipeline.Site) (ok bool, text string) {
-	ok = true
-	var b strings.Builder
-	for _, s := range sites {
-		state, since := s.Stats().State()
-		if state != pipeline.StateRunning {
-			ok = false
+	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "ngxtap_state_dir_writable", Help: "1 if state_dir can be written to, 0 if not: the daemon goes on without, /healthz says why.",
+	}, func() float64 {
+		if stateDirProblem(stateDir) != nil {
+			return 0
 		}
-		fmt.Fprintf(&b, "site %s: %s since %s\n", s.Name(), state, since.UTC().Format("2006-01-02T15:04:05Z"))
-	}
-	return ok, strings.TrimSuffix(b.String(), "\n")
+		return 1
+	}))
+	return reg
 }

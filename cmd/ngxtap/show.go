@@ -19,7 +19,7 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 	var wg sync.WaitGroup
 	var port *admin.Server
 	if listen := d.cfg.Admin.Listen; listen != "off" {
-		port, err = admin.Start(listen, newMetrics(sites), func() (bool, string) { return health(sites) })
+		port, err = admin.Start(listen, newMetrics(sites, d.cfg.StateDir), func() (bool, string) { return health(sites, d.cfg.StateDir) })
 		if err != nil {
 			cancel()
 			return nil, configError(err)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,8 @@ type Count struct {
 	Quarantined int64 `json:"quarantined"` // bytes of lines that went to quarantine
 	Blank       int64 `json:"blank"`       // bytes of empty lines
 	Lost        int64 `json:"lost"`        // bytes declared lost
+	// Losses is how often bytes were declared lost, also where nobody can say how many.
+	Losses int64 `json:"losses,omitempty"`
 }
 
 func (c *Count) add(o Count) {
@@ -27,6 +30,7 @@ func (c *Count) add(o Count) {
 	c.Quarantined += o.Quarantined
 	c.Blank += o.Blank
 	c.Lost += o.Lost
+	c.Losses += o.Losses
 }
 
 // Balanced reports whether every byte read is accounted for.
@@ -98,6 +102,20 @@ func (s *Stats) Skipped() map[tail.Skip]int {
 		}
 	}
 	return n
+}
+
+// Unreadable says of each log file that can't be read at the moment why, and what to do.
+func (s *Stats) Unreadable() (why []string) {
+	in := s.files.Load()
+	if in == nil {
+		return nil
+	}
+	for _, f := range in.Status() {
+		if f.State == tail.Failing {
+			why = append(why, cmp.Or(f.Err, f.Path))
+		}
+	}
+	return why
 }
 
 // State returns what the site is doing, in words, and since when.
