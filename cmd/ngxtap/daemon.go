@@ -231,7 +231,7 @@ func tailConfig(a *config.AccessLog, log *slog.Logger) tail.Config {
 	if a.StartAt == "end" {
 		start = tail.End
 	}
-	return tail.Config{Paths: a.Paths, StartAt: start, MaxLine: int(a.MaxLine), RotateGrace: a.RotateGrace, Logger: log,
+	return tail.Config{Paths: a.Paths, StartAt: start, MaxLine: int(a.MaxLine), RotateGrace: a.RotateGrace, HeldBytes: int64(a.HeldBytes), Logger: log,
 		FollowSymlinks: a.FollowSymlinks, SymlinkRoots: a.SymlinkRoots, AllowHardLinks: a.AllowHardLinks}
 }
 

@@ -19,6 +19,8 @@ var (
 	descLosses   = siteDesc("losses_total", "How often log data was declared lost, also where nobody can say how many bytes.")
 	descSkipped  = siteDesc("skipped_files", "Files in the log folders that have the name of a log but are not read, by reason.", "reason")
 	descUnread   = siteDesc("unreadable_files", "Log files that can't be read at the moment; /healthz says why.")
+	descHeld     = siteDesc("held_deleted_files", "Deleted log files that are held open because they may have unread lines.")
+	descHeldSize = siteDesc("held_deleted_bytes", "Bytes that these files take on the disk, bounded by access_log.held_bytes.")
 	descCommits  = siteDesc("commits_total", "Commits since the start.")
 	descSessions = siteDesc("sessions_total", "Sessions begun since the start; each after the first is a recovery.")
 	descLag      = siteDesc("lag_bytes", "Bytes in the log files that were not committed at the last commit.")
@@ -61,6 +63,9 @@ func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(descSkipped, prometheus.GaugeValue, float64(skipped[why]), s.Name(), string(why))
 		}
 		gauge(descUnread, float64(len(st.Unreadable())))
+		files, held := st.Held()
+		gauge(descHeld, float64(files))
+		gauge(descHeldSize, float64(held))
 		counter(descCommits, st.Commits.Load())
 		counter(descSessions, st.Sessions.Load())
 		gauge(descLag, float64(st.Lag()))

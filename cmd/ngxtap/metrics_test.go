@@ -61,6 +61,12 @@ ngxtap_lines_total{outcome="quarantined",site="shop"} 1
 # HELP ngxtap_read_bytes_total Bytes of log files that the committed position moved past; the sum over all outcomes of ngxtap_bytes_total.
 # TYPE ngxtap_read_bytes_total counter
 ngxtap_read_bytes_total{site="shop"} 18
+# HELP ngxtap_held_deleted_bytes Bytes that these files take on the disk, bounded by access_log.held_bytes.
+# TYPE ngxtap_held_deleted_bytes gauge
+ngxtap_held_deleted_bytes{site="shop"} 0
+# HELP ngxtap_held_deleted_files Deleted log files that are held open because they may have unread lines.
+# TYPE ngxtap_held_deleted_files gauge
+ngxtap_held_deleted_files{site="shop"} 0
 # HELP ngxtap_skipped_files Files in the log folders that have the name of a log but are not read, by reason.
 # TYPE ngxtap_skipped_files gauge
 ngxtap_skipped_files{reason="device",site="shop"} 0
@@ -72,7 +78,7 @@ ngxtap_skipped_files{reason="socket",site="shop"} 0
 ngxtap_skipped_files{reason="symlink",site="shop"} 1
 `
 	if err := testutil.GatherAndCompare(newMetrics(sites, t.TempDir()), strings.NewReader(want), "ngxtap_bytes_total", "ngxtap_lines_total", "ngxtap_read_bytes_total",
-		"ngxtap_skipped_files"); err != nil {
+		"ngxtap_skipped_files", "ngxtap_held_deleted_files", "ngxtap_held_deleted_bytes"); err != nil {
 		t.Error(err)
 	}
 	if problems, err := testutil.GatherAndLint(newMetrics(sites, t.TempDir())); err != nil || len(problems) > 0 {

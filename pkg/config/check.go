@@ -23,6 +23,8 @@ var (
 const (
 	minMaxLine = 4 << 10
 	maxMaxLine = 1 << 20
+	// minHeldBytes is the least that makes sense for held_bytes: less would give up logs that are being read.
+	minHeldBytes = 1 << 20
 )
 
 // checker gathers findings of one file.
@@ -254,6 +256,9 @@ func (a *AccessLog) check(k *checker, base string) {
 		k.fail("access_log.max_line", "%v is not between %v and %v", a.MaxLine, Size(minMaxLine), Size(maxMaxLine))
 	}
 	k.between("access_log.rotate_grace", a.RotateGrace, 100*time.Millisecond, time.Hour)
+	if a.HeldBytes < minHeldBytes {
+		k.fail("access_log.held_bytes", "%v is less than %v", a.HeldBytes, Size(minHeldBytes))
+	}
 }
 
 // crossCheck finds what no file sees alone: two sites of one name, or one topic used for two purposes.

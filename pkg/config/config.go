@@ -169,6 +169,9 @@ type AccessLog struct {
 	MaxLine Size `yaml:"max_line"`
 	// RotateGrace is how long a rotated file must be quiet before it is let go. Default: 10s.
 	RotateGrace time.Duration `yaml:"rotate_grace"`
+	// HeldBytes is how much of the disk deleted log files may take that are held open because they have unread lines. When it is
+	// more, the oldest are given up and declared lost. Default: 1GiB.
+	HeldBytes Size `yaml:"held_bytes"`
 	// FollowSymlinks allows a log file to be a symbolic link that leads to a file in the folder of its path, or below. Default: false.
 	FollowSymlinks bool `yaml:"follow_symlinks"`
 	// SymlinkRoots are more folders that such links may lead to; with follow_symlinks only.

@@ -100,6 +100,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("both format sources", "", "site: a\naccess_log:\n  paths: [/x]\n  format: main\n  log_format: '$status'\n", "0.yaml:5: access_log.log_format: use either")
 	f("escape without format", "", "site: a\naccess_log: {paths: [/x], escape: json}\n", "goes with log_format")
 	f("huge line", "", "site: a\naccess_log: {paths: [/x], max_line: 1GiB}\n", "is not between 4KiB and 1MiB")
+	f("hardly any disk", "", "site: a\naccess_log: {paths: [/x], held_bytes: 1KiB}\n", "is less than 1MiB")
 	f("bad size", "", "site: a\naccess_log: {paths: [/x], max_line: much}\n", "is not a size")
 	f("policy not built", "", site+"on_change: {breaking: hold}\n", `"hold" is not one of quarantine`)
 	f("output not built", "", site+"outputs: [s3]\n", `"s3" is not one of kafka`)

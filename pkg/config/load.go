@@ -100,7 +100,7 @@ func daemonDefaults() Daemon {
 
 func siteDefaults() Site {
 	return Site{
-		AccessLog:   AccessLog{StartAt: "beginning", MaxLine: 1 << 20, RotateGrace: 10 * time.Second},
+		AccessLog:   AccessLog{StartAt: "beginning", MaxLine: 1 << 20, RotateGrace: 10 * time.Second, HeldBytes: 1 << 30},
 		PartitionBy: "none",
 		Headers:     Headers{Secrets: "hash"},
 		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine"},

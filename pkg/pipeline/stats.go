@@ -118,6 +118,14 @@ func (s *Stats) Unreadable() (why []string) {
 	return why
 }
 
+// Held returns how many deleted files are held open because they may have unread lines, and how many bytes they take on the disk.
+func (s *Stats) Held() (files int, bytes int64) {
+	if in := s.files.Load(); in != nil {
+		return in.Held()
+	}
+	return 0, 0
+}
+
 // State returns what the site is doing, in words, and since when.
 func (s *Stats) State() (string, time.Time) {
 	s.mu.Lock()
