@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +34,7 @@ func health(sites []*pipeline.Site, stateDir string) (ok bool, text string) {
 		notes = append(notes, fmt.Sprintf("state_dir %s: %v; nothing is lost, for Kafka knows the positions, but make it writable before the next start", stateDir, err))
 	}
 	for _, l := range append(lines, notes...) {
-		text += printable(l) + "\n"
+		text += oneLine(l) + "\n"
 	}
 	return ok, strings.TrimSuffix(text, "\n")
 }
@@ -53,10 +52,4 @@ func stateDirProblem(dir string) error {
 		return errors.New("the file system is full")
 	}
 	return nil
-}
-
-// printable returns s with control characters escaped: file names and errors may hold any.
-func printable(s string) string {
-	q := strconv.Quote(s)
-	return strings.ReplaceAll(strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`), `\\`, `\`)
 }

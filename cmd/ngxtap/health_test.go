@@ -20,7 +20,7 @@ func TestHealthTellsOfStateDir(t *testing.T) {
 	if !ok || !strings.Contains(text, "no such file or directory") || !strings.Contains(text, "Kafka knows the positions") {
 		t.Errorf("a folder that is gone: %v %q", ok, text)
 	}
-	if strings.ContainsAny(text, "\x1b\n") || !strings.Contains(text, `gone\x1b[31m\n`) {
+	if strings.ContainsAny(text, "\x1b\n") || !strings.Contains(text, `gone\u001b[31m\n`) {
 		t.Errorf("control characters are printed as they are: %q", text)
 	}
 	if os.Getuid() == 0 {

@@ -93,6 +93,7 @@ func (l *line) lose(c *tail.Chunk) {
 		l.count.Read += n
 		l.count.Lost += n
 	}
+	l.count.Losses++
 	l.tally.losses++
 	l.site.log.Error("log data is lost", "file", c.File.Path, "generation", c.File.ID, "offset", c.Offset, "bytes", c.Lost.Bytes, "why", c.Lost.Reason)
 }
