@@ -101,6 +101,8 @@ type Owner struct {
 	run         string
 	sessions    int
 	established bool             // a session of this run has seen itself as owner
+	outrun      bool             // a session of this run was fenced while it started: another run starts too
+	before      string           // the run that was owner when the last session was about to fence it, "" if there was none
 	maxBatch    int              // bytes of uncompressed records in a batch
 	last        hint             // the newest commit that was confirmed in this run
 	partitions  map[string]int32 // how many the topics had when they were last looked up
@@ -118,9 +120,12 @@ func (o *Owner) nonce() string {
 }
 
 // wrote reports whether nonce is from this run.
-func (o *Owner) wrote(nonce string) bool {
+func (o *Owner) wrote(nonce string) bool { return runOf(nonce) == o.run }
+
+// runOf returns the run that a nonce is from.
+func runOf(nonce string) string {
 	run, _, _ := strings.Cut(nonce, ".")
-	return run == o.run
+	return run
 }
 
 // complete returns cfg with its defaults filled in.

@@ -67,6 +67,12 @@ func classify(err error) error {
 	return err
 }
 
+// fenced reports whether err says that a newer session has the transactional id, or that the transaction was open for too long. A
+// partition's leader may see that the coordinator has ended the transaction before it sees the new epoch.
+func fenced(err error) bool {
+	return errors.Is(err, sarama.ErrProducerFenced) || errors.Is(err, sarama.ErrInvalidProducerEpoch) || errors.Is(err, sarama.ErrInvalidTxnState)
+}
+
 // because prefers the end of ctx, if that is what really ended the work, over the broken connections it caused.
 func because(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil && err != nil {

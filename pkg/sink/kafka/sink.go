@@ -8,7 +8,8 @@
 // A site has a transactional id, ngxtap.<instance>/<site>, and two keys in the state topic. Recover looks who is the owner there,
 // fences older sessions with InitProducerID, writes a marker with a word of its own in a first transaction and reads the state
 // partition up to it: past that lies every decided commit. With delivery at_least_once there are no transactions: the position is
-// written when the events are confirmed, and nobody is fenced.
+// written when the events are confirmed, and nobody is fenced: a session finds out within ten seconds of its commits that another run
+// has written a marker after its own, and stops.
 //
 // There are more files than in our other packages, and each is short: one for each thing that is said to a broker (topics, txn,
 // produce, fetch), and what stands on it (state, sink, reader, check).
@@ -45,6 +46,7 @@ type Sink struct {
 	value  []byte                     // scratch for state records
 	hinted time.Time                  // when the local file was written
 	counts [sink.NumStreams + 1]int32 // partitions of each topic
+	looked time.Time                  // when the owner was looked up; only without transactions
 	made   bool                       // the events' topic was missing and was made in this session
 
 	clusterID string // "": the cluster has none
@@ -55,6 +57,9 @@ type Sink struct {
 
 // hintEvery is how often the local file is written while commits go on.
 const hintEvery = 10 * time.Second
+
+// lookEvery is how often a session without transactions looks, at a commit, whether it is still the owner: nobody fences it.
+const lookEvery = 10 * time.Second
 
 var (
 	errClosed       = errors.New("kafka: the sink is closed")
@@ -105,6 +110,9 @@ func (s *Sink) Recover(ctx context.Context) (sink.Position, error) {
 			s.err = err
 			return nil, err
 		}
+		if fenced(err) { // let the other one get ready, so that there is an owner to be seen
+			s.cfg.Owner.outrun, pause = true, max(pause, time.Second)
+		}
 		note.warn("kafka is not ready; waiting, nothing is lost", "site", s.cfg.Site, "error", err)
 		if sleep(ctx, pause/2+rand.N(pause)) != nil {
 			return nil, because(ctx, err)
@@ -153,14 +161,22 @@ func (s *Sink) look(ctx context.Context) (*stateRecord, error) {
 		return nil, err
 	}
 	pos, owner := s.st.current()
-	if s.st.mayStart(owner) == nil {
-		return pos, nil
+	if s.st.mayStart(owner) != nil {
+		if err := s.st.read(ctx, true); err != nil {
+			return nil, err
+		}
+		pos, owner = s.st.current()
+		if err := s.st.mayStart(owner); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.st.read(ctx, true); err != nil {
-		return nil, err
+	if o := s.cfg.Owner; !o.outrun {
+		o.before = ""
+		if owner != nil {
+			o.before = runOf(owner.Nonce)
+		}
 	}
-	pos, owner = s.st.current()
-	return pos, s.st.mayStart(owner)
+	return pos, nil
 }
 
 // ensureTopics returns the number of partitions of each topic. A topic that is gone while we run is not made again, so that what was
@@ -388,6 +404,12 @@ func (s *Sink) Commit(ctx context.Context, pos sink.Position) error {
 		return err
 	}
 	defer s.c.watch(ctx)()
+	if s.w.p.txnID == nil && time.Since(s.looked) > lookEvery {
+		s.looked = time.Now()
+		if err := s.st.takenOver(ctx); err != nil {
+			return s.fail(ctx, "commit", err)
+		}
+	}
 	if err := s.finish(ctx, s.st.key, s.st.record(s.nonce, s.seq+1), pos); err != nil {
 		return s.fail(ctx, "commit", err)
 	}
@@ -421,7 +443,7 @@ func (s *Sink) Close() error {
 	s.closed = true
 	if s.working && s.err == nil {
 		failpoint.Hit(failpoint.ReleasingSite)
-		if err := s.release(); errors.Is(err, sarama.ErrProducerFenced) || errors.Is(err, sarama.ErrInvalidProducerEpoch) {
+		if err := s.release(); fenced(err) {
 			s.cfg.Logger.Debug("a newer session has the site already", "site", s.cfg.Site)
 		} else if err != nil {
 			s.cfg.Logger.Warn("the site could not be released; to start it on another host will need --takeover", "site", s.cfg.Site, "error", err)

@@ -229,21 +229,49 @@ func (s *state) current() (pos, owner *stateRecord) {
 }
 
 // mayStart judges the newest owner's record before we fence anybody: InitProducerID always wins, so whoever asks for it without
-// looking can steal the site, and two that do so would fence each other for ever.
+// looking can steal the site, and two that do so would fence each other for ever. Of two that start together the one that was fenced gives
+// way as soon as it sees the other's marker.
 func (s *state) mayStart(owner *stateRecord) error {
 	o := s.cfg.Owner
 	switch {
 	case owner == nil || o.wrote(owner.Nonce):
 		return nil
-	case o.established:
-		return fmt.Errorf("site %s of instance %s was taken over by %s (pid %d) at %s: %w",
-			s.cfg.Site, s.cfg.Instance, owner.Host, owner.PID, owner.Time, sink.ErrNotOwner)
+	case o.established, o.outrun && runOf(owner.Nonce) != o.before:
+		return s.notOwner(owner)
 	case owner.Host != s.cfg.Host && !owner.Released && !s.cfg.Takeover:
 		return fmt.Errorf("site %s of instance %s belongs to host %s (pid %d, last seen %s), this is %s: stop ngxtap there, give this daemon "+
 			"an instance name of its own, or start it with --takeover if that host is gone: %w",
 			s.cfg.Site, s.cfg.Instance, owner.Host, owner.PID, owner.Time, s.cfg.Host, sink.ErrNotOwner)
 	}
 	return nil
+}
+
+func (s *state) notOwner(owner *stateRecord) error {
+	return fmt.Errorf("site %s of instance %s was taken over by %s (pid %d) at %s: %w",
+		s.cfg.Site, s.cfg.Instance, owner.Host, owner.PID, owner.Time, sink.ErrNotOwner)
+}
+
+// takenOver reads on, from where it was last, for markers of owners. Whoever wrote the newest one goes on; all others stop. Without
+// transactions that is the only thing that keeps two from writing for ever.
+func (s *state) takenOver(ctx context.Context) error {
+	v := s.views[s.home]
+	end, err := s.c.offsetAt(s.cfg.State, s.home, sarama.OffsetNewest, true)
+	if err != nil {
+		return err
+	}
+	var newest *stateRecord
+	v.next, err = s.c.readRange(ctx, s.cfg.State, s.home, v.next, end, func(m *Message) (bool, error) {
+		if string(m.Key) == s.markerKey && m.Value != nil {
+			var err error
+			newest, err = parseState(m.Value)
+			return false, err
+		}
+		return false, nil
+	})
+	if err == nil && newest != nil && !s.cfg.Owner.wrote(newest.Nonce) {
+		err = s.notOwner(newest)
+	}
+	return err
 }
 
 // record returns a state record of this process.

@@ -52,6 +52,8 @@ func TestOwnership(t *testing.T) {
 	mine := NewOwner()
 	old := NewOwner()
 	old.established = true
+	outrun := NewOwner()
+	outrun.outrun, outrun.before = true, NewOwner().run
 	rec := func(o *Owner, host string, released bool) *stateRecord {
 		return &stateRecord{V: 1, Nonce: o.nonce(), Host: host, Released: released}
 	}
@@ -73,6 +75,9 @@ func TestOwnership(t *testing.T) {
 		{"we were owner, now a clone with our host name is", old, false, rec(NewOwner(), "here", false), true},
 		{"we were owner, told to take over at the start, now another is", old, true, rec(NewOwner(), "there", false), true},
 		{"we were owner, another was and left", old, false, rec(NewOwner(), "there", true), true},
+		{"another run started after us", outrun, false, rec(NewOwner(), "here", false), true},
+		{"another run started after us, told to take over", outrun, true, rec(NewOwner(), "there", false), true},
+		{"another run starts too, and has not got as far as its marker", outrun, false, &stateRecord{V: 1, Nonce: outrun.before + ".1", Host: "here"}, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
