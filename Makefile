@@ -15,7 +15,7 @@ PROFILE    := cmd/ngxtap/cpu.pgo
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: run build install test unit race e2e components check lint vuln fuzz bench profile clean
+.PHONY: run build install test unit race e2e torture torture-long components check lint vuln fuzz bench profile clean
 
 run: PROFILE := off
 run: build $(QUICK)/logs
@@ -43,7 +43,16 @@ unit:
 	$(GO) test ./cmd/... ./pkg/... ./test/lint/... ./test/gen/... ./test/bench/...
 
 e2e: build
-	$(GO) test -count=1 -timeout 30m ./nginx/... ./test/components/... ./test/e2e/...
+	$(GO) test -count=1 -timeout 30m ./nginx/... ./test/components/... ./test/e2e/... ./test/oracle/... ./test/harness/...
+	@$(MAKE) --no-print-directory torture
+
+# Random faults, writers and configurations, each by its seed: SEED=7 or SEEDS=100..200; without, a hundred seeds and every failpoint.
+# (From its folder, or go test would keep the report to itself.)
+torture:
+	cd test/torture && SEEDS='$(or $(SEED),$(SEEDS))' $(GO) test -count=1 -timeout 3h $(if $(or $(SEED),$(SEEDS)),-run TestTorture)
+
+torture-long:
+	@$(MAKE) --no-print-directory torture SEEDS=1..1000
 
 race:
 	$(GO) test -race ./cmd/... ./pkg/...

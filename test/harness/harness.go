@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -163,10 +164,20 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
-// freeAddr returns an address on 127.0.0.1 whose port nobody uses at the moment.
+// ips counts what IP returned.
+var ips atomic.Uint32
+
+// IP returns an address of the loopback that no other caller of this process gets. Ports there are not taken by outgoing connections
+// of others, which come from 127.0.0.1, so that a port which is free stays free until it is listened on.
+func IP() string {
+	n := ips.Add(1)
+	return fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, n>>8&255, n&255)
+}
+
+// freeAddr returns an address on the loopback that nobody uses.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", IP()+":0")
 	if err != nil {
 		t.Fatal(err)
 	}

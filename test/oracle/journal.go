@@ -6,6 +6,7 @@
 package oracle
 
 import (
+	"bytes"
 	"sync"
 )
 
@@ -71,6 +72,13 @@ func (g *Generation) Len() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return int64(len(g.data))
+}
+
+// Whole returns how many bytes were written up to the end of the last complete line.
+func (g *Generation) Whole() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return int64(bytes.LastIndexByte(g.data, '\n') + 1)
 }
 
 // written is a copy of a generation for the judge.

@@ -69,27 +69,32 @@ func Judge(j *Journal, s *Shipment, r Rules) *Verdict {
 			v.Events++
 		}
 	}
-	v.order(s)
+	v.order(s, r)
 	counts := v.counts(s, r)
 	v.match(j, byFile, counts, r)
 	return v
 }
 
-// order checks that in each partition the lines of a file come in the file's order.
-func (v *Verdict) order(s *Shipment) {
+// order checks that in each partition the lines of a file come in the file's order. Where duplicates are allowed a line that was there
+// before may come again, and so may what followed it.
+func (v *Verdict) order(s *Shipment, r Rules) {
 	type stream struct {
 		topic     string
 		partition int32
 		file      string
 	}
-	last := map[stream]*Record{}
+	type place struct {
+		stream
+		at int64
+	}
+	last, seen := map[stream]*Record{}, map[place]bool{}
 	for i := range s.Records {
 		rec := &s.Records[i]
 		k := stream{rec.Topic, rec.Partition, rec.File}
-		if before := last[k]; before != nil && before.At > rec.At {
+		if before := last[k]; before != nil && before.At > rec.At && !(r.Duplicates && seen[place{k, rec.At}]) {
 			v.problem("%s/%d@%d: offset %d of file %s comes after its offset %d", rec.Topic, rec.Partition, rec.Offset, rec.At, rec.File, before.At)
 		}
-		last[k] = rec
+		last[k], seen[place{k, rec.At}] = rec, true
 	}
 }
 

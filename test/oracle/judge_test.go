@@ -159,3 +159,20 @@ func TestJudgeAcceptsDeclaredLoss(t *testing.T) {
 		t.Errorf("%v\n%s", v, strings.Join(v.Problems, "\n"))
 	}
 }
+
+// Where lines may be there twice, what comes again is in order again; what comes for the first time must not come too late.
+func TestJudgeOrderOfDuplicates(t *testing.T) {
+	rules := Rules{Instance: "h", Duplicates: true}
+	w := newWorld()
+	r := w.s.Records
+	w.s.Records = append(append([]Record{}, r[:10]...), r[5:]...) // lines 5 to 9 come again
+	if v := Judge(w.j, w.s, rules); !v.OK() || v.Duplicates != 5 {
+		t.Errorf("%v\n%s", v, strings.Join(v.Problems, "\n"))
+	}
+	w = newWorld()
+	r = w.s.Records
+	r[4], r[5] = r[5], r[4]
+	if v := Judge(w.j, w.s, rules); v.OK() {
+		t.Error("lines that came in the wrong order were accepted")
+	}
+}
