@@ -235,6 +235,7 @@ func (t *Tailer) look(s *source) {
 	case t.skipped(err):
 		s.problem = err.Error()
 	default:
+		s.listed = false // it may be there
 		s.report(t, fmt.Errorf("%w: its lines are not read until then", err))
 	}
 }
