@@ -125,6 +125,10 @@ func TestManyGenerationsStayBounded(t *testing.T) {
 		r.pollOnce()
 		w.Shift(14)
 		_ = os.Remove(w.Path() + ".14")
+		long := time.Now().Add(time.Duration(i-100) * time.Hour) // rotated within a second they would be kept longer
+		if err := os.Chtimes(w.Path()+".1", long, long); err != nil {
+			t.Fatal(err)
+		}
 		w.ReopenAll()
 		r.after(2 * DefaultRotateGrace)
 	}
@@ -140,6 +144,35 @@ func TestManyGenerationsStayBounded(t *testing.T) {
 	r.start(p)
 	r.after(2 * DefaultRotateGrace)
 	r.want(want)
+	r.wantLost()
+}
+
+// Archives keep whole seconds: of many that were made in one second none may look as if it were newer than what is being read.
+func TestManyRotationsInOneSecond(t *testing.T) {
+	dir := t.TempDir()
+	w := testkit.NewRotatingWriter(t, filepath.Join(dir, "a.log"), 1)
+	r := newRig(t, dir, Config{}, "a.log")
+	var want []string
+	second := time.Now().Truncate(time.Second)
+	for i := range 3 * keepFinished {
+		s := lines(fmt.Sprint("generation ", i, " "), 20, 2000)
+		want = append(want, s)
+		w.Write(0, s)
+		r.pollOnce()
+		for n := i; n > 0; n-- {
+			rename(t, fmt.Sprintf("%s.%d.gz", w.Path(), n), fmt.Sprintf("%s.%d.gz", w.Path(), n+1))
+		}
+		w.Rename(".1")
+		if err := os.Chtimes(w.Path()+".1", second, second); err != nil {
+			t.Fatal(err)
+		}
+		w.ReopenAll()
+		r.pollOnce()
+		gz(t, w.Path()+".1")
+		r.pollOnce() // the one that is being drained has no name now
+		r.after(2 * DefaultRotateGrace)
+	}
+	r.want(want...)
 	r.wantLost()
 }
 

@@ -10,8 +10,12 @@ import (
 	"time"
 )
 
-// keepFinished is how many finished generations of a path are remembered, to recognise their files and their copies.
-const keepFinished = 8
+// keepFinished is how many finished generations of a path are remembered, to recognise their files and their copies; keepAtMost
+// bounds those that are remembered longer because their archives can't be told from newer ones by their times.
+const (
+	keepFinished = 8
+	keepAtMost   = 64
+)
 
 // source is one path and the generations that were written under it. It belongs to the Tailer and owns their files.
 type source struct {
@@ -291,10 +295,16 @@ func (t *Tailer) retire(s *source) {
 			finished++
 		}
 	}
-	for finished > keepFinished && s.gens[0].done && s.gens[0].lost == nil {
+	for finished > keepFinished && s.gens[0].done && s.gens[0].lost == nil && (finished > keepAtMost || s.surelyOld(s.gens[0])) {
 		s.gens = s.gens[1:]
 		finished--
 	}
+}
+
+// surelyOld says whether an archive of g would be taken for older than what is being read: archives keep whole seconds.
+func (s *source) surelyOld(g *generation) bool {
+	a := s.anchor()
+	return a == nil || g.mtime+2*second <= a.mtime
 }
 
 // forgettable says whether nothing is left of a path that only a glob had found.
