@@ -34,8 +34,12 @@ func parseSchema(text string) (*node, error) {
 	}
 	steps := maxSteps
 	for _, c := range p.defaults {
-		if err := c.typ.fits(c.value, &steps); err != nil {
-			return nil, fmt.Errorf("%sthe default does not fit the type: %w", c.at, err)
+		err := c.typ.fits(c.value, &steps)
+		if steps < 0 {
+			return nil, c.at.errorf("it takes too long to find out whether the default fits the type")
+		}
+		if err != nil {
+			return nil, c.at.errorf("the default does not fit the type: %w", err)
 		}
 	}
 	return n, nil

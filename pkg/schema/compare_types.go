@@ -91,11 +91,14 @@ func fixedDigits(size int64) float64 {
 	return math.Floor(math.Log10(2) * (8*float64(size) - 1))
 }
 
+var errTooLong = errors.New("too many steps")
+
 // fits returns nil if a JSON value can be the default of a field of type n. A union takes what any of its branches takes. It takes
-// the steps that it needs from the given number, for unions of recursive records need exponentially many.
+// the steps that it needs from the given number, for unions of recursive records need exponentially many; below zero the answer
+// means nothing.
 func (n *node) fits(value any, steps *int) error {
 	if *steps--; *steps < 0 {
-		return errors.New("it takes too long to find out")
+		return errTooLong
 	}
 	ok := false
 	switch n.kind {

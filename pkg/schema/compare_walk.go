@@ -244,7 +244,9 @@ func (c *comparison) pairBranches(o, n *node) map[*node]*node {
 	for _, fits := range []func(ob, nb *node) bool{
 		func(ob, nb *node) bool { return ob.kind == nb.kind && ob.name == nb.name },
 		func(ob, nb *node) bool { return ob.kind == nb.kind && (ob.takesFull(nb) || nb.takesFull(ob)) },
-		func(ob, nb *node) bool { return ob.kind == nb.kind && named(ob.kind) && ob.size == nb.size && ob.takes(nb) },
+		func(ob, nb *node) bool {
+			return ob.kind == nb.kind && named(ob.kind) && ob.size == nb.size && ob.takes(nb)
+		},
 		func(ob, nb *node) bool { return promotes(ob.kind, nb.kind) || promotes(nb.kind, ob.kind) },
 	} {
 		for _, nb := range n.branches {
