@@ -70,7 +70,8 @@ type logDir struct {
 	day     int
 	seq     int
 	moved   int
-	clock   *stepper // of the reader and of the file system
+	skew    time.Duration // of the system's clock
+	clock   *stepper      // of the reader and of the file system
 	trace   []string
 }
 
@@ -86,6 +87,7 @@ type style struct {
 	cuts     bool // it is truncated in place now and then
 	deletes  bool // it is deleted now and then
 	moves    bool // its directory is replaced now and then
+	jumps    bool // the system's clock jumps by a day now and then, to and fro
 	ticks    bool // the clock of the file system moves between two rotations
 }
 
@@ -99,6 +101,7 @@ func randomStyle(rnd *rand.Rand) style {
 	if one(8) {
 		s = style{links: true, ticks: true, keep: 1000}
 	}
+	s.jumps = one(3) && !s.copying && !s.compress && !s.deletes && !s.moves && !s.cuts && s.keep == 1000
 	return s
 }
 
@@ -126,6 +129,9 @@ func (d *logDir) note(format string, args ...any) {
 
 func (d *logDir) now() time.Time { return d.clock.now }
 
+// date is what the file system dates files with.
+func (d *logDir) date() time.Time { return d.clock.now.Add(d.skew) }
+
 // pass lets some time pass.
 func (d *logDir) pass(limit time.Duration) {
 	d.clock.now = d.clock.now.Add(time.Duration(d.rnd.Int64N(int64(limit))))
@@ -134,6 +140,10 @@ func (d *logDir) pass(limit time.Duration) {
 // tick lets time pass between two rotations. The clock by which the file system dates files moves every four milliseconds only, and
 // the date of an archive every second.
 func (d *logDir) tick() {
+	if d.style.jumps && d.rnd.IntN(4) == 0 {
+		d.skew = time.Duration(d.rnd.IntN(3)-1) * 24 * time.Hour
+		d.note("the clock jumps to %v", d.skew)
+	}
 	if d.style.ticks {
 		least := 4 * time.Millisecond
 		if d.style.compress {
@@ -146,7 +156,7 @@ func (d *logDir) tick() {
 
 // create makes a node of the file that a name has now.
 func (d *logDir) create(name string, n *node) *node {
-	n.last, n.born, n.mtime = d.now(), d.now(), d.now()
+	n.last, n.born, n.mtime = d.now(), d.date(), d.date()
 	d.names[name] = n
 	d.nodes = append(d.nodes, n)
 	return n
@@ -266,7 +276,7 @@ func (d *logDir) write(w *worker, s string) {
 		w.node.seen = false
 		w.node.late = w.node.life.text.Len() - len(s)
 	}
-	w.node.last, w.node.mtime = d.now(), d.now()
+	w.node.last, w.node.mtime = d.now(), d.date()
 }
 
 func (d *logDir) named(n *node) bool {
@@ -390,7 +400,7 @@ func (d *logDir) truncate() {
 	d.finishAll()
 	d.tick()
 	d.must(os.Truncate(d.path(d.log), 0))
-	n.life, n.mtime = d.begin(), d.now()
+	n.life, n.mtime = d.begin(), d.date()
 	d.note("truncate %s: life %d begins", d.log, n.life.n)
 }
 
