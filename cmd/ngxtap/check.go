@@ -1,21 +1,18 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"ngxtap/pkg/config"
-	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/pipeline"
 	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink/kafka"
@@ -41,14 +38,18 @@ type report struct {
 	code int
 }
 
-func (r *report) ok(format string, args ...any) { fmt.Fprintf(r.out, "ok       "+format+"\n", args...) }
-func (r *report) warn(format string, args ...any) {
-	fmt.Fprintf(r.out, "warning  "+format+"\n", args...)
+// say prints one finding. What follows a newline in it is indented, so that no name and no error can look like a finding of its own.
+func (r *report) say(level, format string, args ...any) {
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n         ")
+	fmt.Fprintf(r.out, "%-9s%s\n", level, text)
 }
+
+func (r *report) ok(format string, args ...any)   { r.say("ok", format, args...) }
+func (r *report) warn(format string, args ...any) { r.say("warning", format, args...) }
 
 // bad prints an error; code is exitFailed for what may cure itself and exitConfig for what can't.
 func (r *report) bad(code int, format string, args ...any) {
-	fmt.Fprintf(r.out, "error    "+format+"\n", args...)
+	r.say("error", format, args...)
 	r.code = max(r.code, code)
 }
 
@@ -59,7 +60,7 @@ func (a *app) check(ctx context.Context) error {
 	if err != nil {
 		return configError(err)
 	}
-	r := &report{out: a.out}
+	r := &report{out: escaper{a.out}}
 	for _, w := range cfg.Warnings {
 		r.warn("%s", w)
 	}
@@ -123,73 +124,11 @@ func (d *daemon) checkSite(ctx context.Context, r *report, s *config.Site) {
 		r.bad(exitConfig, "%s:%d: %v", s.File, s.Line, err)
 	}
 	for _, p := range s.AccessLog.Paths {
-		checkLog(r, s, p, formats)
+		checkLog(ctx, r, s, p, formats)
 	}
+	checkFolders(r, s)
 	d.checkKafka(ctx, r, s)
 	d.checkRegistry(ctx, r, s, formats)
-}
-
-// checkLog opens the files of one path and tries the formats on the lines at their beginning.
-func checkLog(r *report, s *config.Site, pattern string, formats []*pipeline.Format) {
-	files, _ := filepath.Glob(pattern) // the pattern was checked by config
-	if len(files) == 0 {
-		r.warn("site %s: %s does not exist yet; run waits for it", s.Site, pattern)
-	}
-	for _, name := range files {
-		st, err := os.Lstat(name)
-		if err == nil && st.Mode()&fs.ModeSymlink != 0 {
-			if !s.AccessLog.FollowSymlinks {
-				r.bad(exitConfig, "site %s: %s is a symbolic link; name the file itself, or set access_log.follow_symlinks", s.Site, name)
-				continue
-			}
-			st, err = os.Stat(name)
-		}
-		if err == nil && !st.Mode().IsRegular() {
-			r.bad(exitConfig, "site %s: %s is not a regular file", s.Site, name)
-			continue
-		}
-		fit, lines, err := tryFormats(name, formats)
-		switch {
-		case err != nil:
-			r.bad(exitFailed, "site %s: %v; let this user read it (on Debian: group adm)", s.Site, err)
-		case fit == lines:
-			r.ok("site %s: %s: all of the first %d lines fit", s.Site, name, lines)
-		case fit == 0:
-			r.bad(exitFailed, "site %s: %s: none of the first %d lines fits; is it the right format? See them: ngxtap parse", s.Site, name, lines)
-		default:
-			r.warn("site %s: %s: %d of the first %d lines fit; the others would go to quarantine", s.Site, name, fit, lines)
-		}
-	}
-}
-
-// sampleLines is how many lines of a file are tried.
-const sampleLines = 1000
-
-func tryFormats(name string, formats []*pipeline.Format) (fit, lines int, err error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	in := bufio.NewScanner(f)
-	in.Buffer(nil, 1<<20)
-	var spans []logformat.Span
-	for lines < sampleLines && in.Scan() {
-		if len(in.Bytes()) == 0 {
-			continue
-		}
-		lines++
-		for _, f := range formats {
-			if spans, err = f.LogFormat().Split(spans[:0], in.Bytes()); err == nil {
-				fit++
-				break
-			}
-		}
-	}
-	if err := in.Err(); err != nil && !errors.Is(err, bufio.ErrTooLong) {
-		return fit, lines, fmt.Errorf("read %s: %w", name, err)
-	}
-	return fit, lines, nil
 }
 
 func (d *daemon) checkKafka(ctx context.Context, r *report, s *config.Site) {

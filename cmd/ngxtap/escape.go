@@ -13,12 +13,12 @@ import (
 // set its title, or make lines of text that we never wrote. All that is printed for people passes through here; events are
 // JSON, which escapes them by itself.
 
-// escaper writes to w what can be printed, newlines and tabs, and escapes the rest as JSON does, so that JSON stays what it is.
+// escaper writes to w what can be printed and newlines, and escapes the rest as JSON does, so that JSON stays what it is.
 type escaper struct{ w io.Writer }
 
 // Write implements io.Writer.
 func (e escaper) Write(b []byte) (int, error) {
-	if _, err := e.w.Write(appendPrintable(nil, b, "\n\t")); err != nil {
+	if _, err := e.w.Write(appendPrintable(nil, b, "\n")); err != nil {
 		return 0, err
 	}
 	return len(b), nil
