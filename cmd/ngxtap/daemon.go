@@ -232,7 +232,7 @@ func tailConfig(a *config.AccessLog, log *slog.Logger) tail.Config {
 		start = tail.End
 	}
 	return tail.Config{Paths: a.Paths, StartAt: start, MaxLine: int(a.MaxLine), RotateGrace: a.RotateGrace, HeldBytes: int64(a.HeldBytes), Logger: log,
-		FollowSymlinks: a.FollowSymlinks, SymlinkRoots: a.SymlinkRoots, AllowHardLinks: a.AllowHardLinks}
+		RotatedDirs: a.RotatedDirs, FollowSymlinks: a.FollowSymlinks, SymlinkRoots: a.SymlinkRoots, AllowHardLinks: a.AllowHardLinks}
 }
 
 func kafkaConfig(c *config.Config, s *config.Site, log *slog.Logger) (kafka.Config, error) {

@@ -230,6 +230,11 @@ func (a *AccessLog) check(k *checker, base string) {
 		}
 		a.Paths[i] = abs(base, p)
 	}
+	for _, dir := range a.RotatedDirs {
+		if dir == "" {
+			k.fail("access_log.rotated_dirs", "an empty name is no folder")
+		}
+	}
 	for i, dir := range a.SymlinkRoots {
 		if dir == "" {
 			k.fail("access_log.symlink_roots", "an empty name is no folder")

@@ -174,6 +174,9 @@ type AccessLog struct {
 	HeldBytes Size `yaml:"held_bytes"`
 	// FollowSymlinks allows a log file to be a symbolic link that leads to a file in the folder of its path, or below. Default: false.
 	FollowSymlinks bool `yaml:"follow_symlinks"`
+	// RotatedDirs are the folders that rotated files are moved to, if they do not stay beside the log: what logrotate calls olddir. A
+	// relative one is relative to the log's folder.
+	RotatedDirs []string `yaml:"rotated_dirs"`
 	// SymlinkRoots are more folders that such links may lead to; with follow_symlinks only.
 	SymlinkRoots []string `yaml:"symlink_roots"`
 	// AllowHardLinks reads files that have other names when they are first seen; whoever can write the folder could otherwise have

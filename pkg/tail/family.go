@@ -114,10 +114,33 @@ func (t *Tailer) list(dir string) listing {
 // family finds the files that may be rotated generations of s, and those of its generations that lie elsewhere. s.listed says
 // whether the directory could be read: if not, nothing may be concluded from what is missing.
 func (t *Tailer) family(s *source) {
-	s.files = s.files[:0]
-	dir, base := filepath.Split(s.real)
-	l := t.list(filepath.Clean(dir))
-	s.listed = l.err == nil
+	s.files, s.listed = s.files[:0], true
+	dir := filepath.Dir(s.real)
+	t.relatives(s, dir)
+	for _, d := range t.cfg.RotatedDirs {
+		if !filepath.IsAbs(d) {
+			d = filepath.Join(dir, d)
+		}
+		if d != dir {
+			t.relatives(s, d)
+		}
+	}
+	for _, g := range s.gens {
+		p := g.file.Path
+		if p != s.real && p != s.path && !slices.ContainsFunc(s.files, func(c candidate) bool { return c.path == p }) {
+			s.add(t, candidate{path: p, gz: strings.HasSuffix(p, ".gz")})
+		}
+	}
+}
+
+// relatives finds the files in dir whose names a rotation may have made of that of s.
+func (t *Tailer) relatives(s *source, dir string) {
+	base := filepath.Base(s.real)
+	l := t.list(dir)
+	// A folder for rotated files is made by the first rotation. That the log's own is missing says nothing about what was in it.
+	if l.err != nil && (dir == filepath.Dir(s.real) || !errors.Is(l.err, fs.ErrNotExist)) {
+		s.listed = false
+	}
 	stem := strings.TrimSuffix(base, filepath.Ext(base))
 	from, _ := slices.BinarySearch(l.names, stem)
 	for _, name := range l.names[from:] {
@@ -132,13 +155,7 @@ func (t *Tailer) family(s *source) {
 			continue // what is in it is in the file beside it
 		}
 		_, twin := slices.BinarySearch(l.names, name+".gz")
-		s.add(t, candidate{path: dir + name, gz: gz, rank: r, twin: twin})
-	}
-	for _, g := range s.gens {
-		p := g.file.Path
-		if p != s.real && p != s.path && !slices.ContainsFunc(s.files, func(c candidate) bool { return c.path == p }) {
-			s.add(t, candidate{path: p, gz: strings.HasSuffix(p, ".gz")})
-		}
+		s.add(t, candidate{path: filepath.Join(dir, name), gz: gz, rank: r, twin: twin})
 	}
 }
 
@@ -202,13 +219,17 @@ func (s *source) newer(c *candidate, a *generation) bool {
 	if at := s.find(a.key); at != nil && at.rank.kind != noRank && at.rank.kind == c.rank.kind {
 		return c.rank.newer(at.rank) || c.natural() && at.natural() && c.st.born > max(a.born, at.st.born)
 	}
+	mtime := a.mtime
+	if a == s.old {
+		mtime = s.oldMtime // what was written to a since may be younger than c
+	}
 	switch {
 	case c.gz:
-		return c.st.mtime+second > a.mtime
+		return c.st.mtime+second > mtime
 	case c.natural():
 		return c.st.born >= a.born // the clock of births ticks only every few milliseconds
 	}
-	return c.st.mtime > a.mtime
+	return c.st.mtime > mtime
 }
 
 // unread returns the files of s that are generations nobody has read, oldest first. a is the anchor before this poll.

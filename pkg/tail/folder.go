@@ -22,8 +22,8 @@ type folders []string
 // hasMeta says whether filepath.Match takes some character of path for more than itself.
 func hasMeta(path string) bool { return strings.ContainsAny(path, `*?[\`) }
 
-// trusted returns the folders that the configuration trusts now: those of its paths, up to the first wildcard, and where links are
-// followed those of SymlinkRoots. What links are followed to has its real name, so real names belong to them as well.
+// trusted returns the folders that the configuration trusts now: those of its paths, up to the first wildcard, those that
+// rotation moves files to, and where links are followed those of SymlinkRoots. What links are followed to has its real name, so real names belong to them as well.
 func (c *Config) trusted() folders {
 	var all folders
 	add := func(dir string) {
@@ -37,6 +37,11 @@ func (c *Config) trusted() folders {
 			dir = filepath.Dir(dir)
 		}
 		add(dir)
+	}
+	for _, dir := range c.RotatedDirs {
+		if filepath.IsAbs(dir) {
+			add(filepath.Clean(dir))
+		}
 	}
 	if !c.FollowSymlinks {
 		return all

@@ -101,7 +101,7 @@ func (t *Tailer) recheck(s *source, g *generation, c *candidate) {
 // resume looks for the file of an unfinished generation: where its inode is (c), then wherever its bytes are. If it stays away
 // for the grace it is lost.
 func (t *Tailer) resume(s *source, g *generation, c *candidate) {
-	reason := "the file was deleted, or replaced by another, before it was read"
+	reason := "the file was deleted, or replaced by another, before it was read, or moved to a folder that rotated_dirs does not name"
 	if g.truncated {
 		reason = "the file was truncated before it was read, and no copy of it was found beside it"
 	}

@@ -176,6 +176,50 @@ func TestManyRotationsInOneSecond(t *testing.T) {
 	r.wantLost()
 }
 
+// logrotate's olddir: rotated files are found in another folder, also by the next start and compressed.
+func TestRotatedIntoAnotherFolder(t *testing.T) {
+	for _, relative := range []bool{true, false} {
+		t.Run(fmt.Sprintf("relative %v", relative), func(t *testing.T) {
+			dir := t.TempDir()
+			old := filepath.Join(dir, "log", "old")
+			if err := os.Mkdir(filepath.Dir(old), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			name := "old"
+			if !relative {
+				old = filepath.Join(dir, "elsewhere")
+				name = old
+			}
+			path := filepath.Join(dir, "log", "a.log")
+			moved := filepath.Join(old, "a.log")
+			r := newRig(t, dir, Config{RotatedDirs: []string{name}}, "log/a.log")
+			write(t, path, "a1\n")
+			r.drain() // the folder does not exist yet
+			if err := os.Mkdir(old, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			rename(t, path, moved+".1")
+			write(t, path, "b1\n")
+			write(t, moved+".1", "a2\n")
+			r.pollOnce()
+			p := r.stop()
+			write(t, path, "b2\n")
+			rename(t, moved+".1", moved+".2")
+			rename(t, path, moved+".1")
+			write(t, path, "c\n")
+			gz(t, moved+".2")
+			rename(t, moved+".2.gz", moved+".3.gz")
+			rename(t, moved+".1", moved+".2")
+			rename(t, path, moved+".1")
+			write(t, path, "d\n")
+			r.start(p)
+			r.after(2 * DefaultRotateGrace)
+			r.want("a1\na2\n", "b1\nb2\n", "c\n", "d\n")
+			r.wantLost()
+		})
+	}
+}
+
 // Some scripts number the other way round: the highest is the newest.
 func TestNumbersThatGrow(t *testing.T) {
 	dir := t.TempDir()

@@ -59,6 +59,7 @@ type Config struct {
 	PollInterval   time.Duration // the longest time until a change is noticed that inotify does not report
 	RotateGrace    time.Duration // how long a renamed file must be quiet before it is finished and closed
 	FollowSymlinks bool          // follow symbolic links below a path's folder if they lead to somewhere below it; refused otherwise
+	RotatedDirs    []string      // where rotation moves files to, if not beside the log (logrotate's olddir); relative ones are to the log's folder
 	SymlinkRoots   []string      // more folders that links may lead to
 	AllowHardLinks bool          // read new files that have other names too; refused otherwise, for they may be somebody else's
 	HeldBytes      int64         // of deleted files that are held open; when they are more, the oldest are given up and declared lost

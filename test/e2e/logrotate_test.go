@@ -71,7 +71,7 @@ func rotateForReal(t *testing.T, r rotating) {
 	n := components.StartNginx(t, rotatedConf, nil)
 	site := "rotated-" + r.name
 	h := harness.NewHost(t, harness.HostConfig{Instance: "e2e-" + site, Brokers: strings.Split(shared.Kafka(t).Bootstrap, ","),
-		Sites: []harness.Site{{Name: site, Paths: []string{n.Log("access.log")}}}})
+		Sites: []harness.Site{{Name: site, Paths: []string{n.Log("access.log")}, AccessLog: []string{"rotated_dirs: [old]"}}}})
 	daemon := h.Start(t)
 	l := &idLoad{addr: n.Addr}
 	l.start(4)
