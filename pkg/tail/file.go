@@ -71,8 +71,8 @@ func statx(fd int, path string, flags int) (fileStat, error) {
 // plain is a file as Nginx writes it. It bypasses os.File: one pread per block, no poller, no finalizer.
 type plain struct{ fd int }
 
-// openPlain opens the file at path for reading. It neither blocks nor follows links below the trusted folders; what it opened is
-// for the caller to judge.
+// openPlain opens the file at path for reading. It neither blocks nor follows links below the trusted folders, and judges what it
+// opened.
 func (t *Tailer) openPlain(path string) (*plain, fileStat, error) {
 	fd, err := t.folders.open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY)
 	if err != nil {
@@ -82,6 +82,9 @@ func (t *Tailer) openPlain(path string) (*plain, fileStat, error) {
 	st, err := f.stat()
 	if err == nil {
 		err = t.judge(path, &st)
+	}
+	if none := spare(fd); err == nil && none != nil {
+		err = pathError("open", path, none)
 	}
 	if err != nil {
 		f.close()
