@@ -131,11 +131,16 @@ func judgeIDs(t *testing.T, h *harness.Host, site string, kept map[string]bool) 
 		t.Fatal(err)
 	}
 	seen := map[string]int{}
+	in, shared := map[string]string{}, map[string]int{} // by request its generation, and what two generations share
 	for _, rec := range s.Records {
 		headers, _ := rec.Value["request_headers"].(map[string]any)
 		values, _ := headers["x-id"].([]any)
 		for _, v := range values {
-			seen[fmt.Sprint(v)]++
+			id := fmt.Sprint(v)
+			if seen[id]++; seen[id] > 1 {
+				shared[in[id]+" and "+rec.File]++
+			}
+			in[id] = rec.File
 		}
 	}
 	missing, double := 0, 0
@@ -150,7 +155,7 @@ func judgeIDs(t *testing.T, h *harness.Host, site string, kept map[string]bool) 
 		}
 	}
 	if missing > 0 || double > 0 {
-		t.Errorf("of %d requests in the kept files %d did not arrive; %d arrived twice", len(kept), missing, double)
+		t.Errorf("of %d requests in the kept files %d did not arrive; %d arrived twice, by generations: %v", len(kept), missing, double, shared)
 	}
 	t.Logf("%d requests in the kept files, %d arrived", len(kept), len(seen))
 }
