@@ -258,7 +258,8 @@ func kafkaConfig(c *config.Config, s *config.Site, log *slog.Logger) (kafka.Conf
 	return kc, err
 }
 
-// tlsConfig builds the client side of TLS. It is built anew for each session, so a renewed certificate needs no restart.
+// tlsConfig builds the client side of TLS. It is built anew for each session, and the client's certificate is read anew for each
+// connection, so renewed certificates need no restart, also while a session waits for brokers that refuse the old one.
 func tlsConfig(t config.TLS) (*tls.Config, error) {
 	c := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
 	if t.CAFile != "" {
@@ -272,11 +273,17 @@ func tlsConfig(t config.TLS) (*tls.Config, error) {
 		}
 	}
 	if t.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("load the client certificate: %w", err)
+		load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+			if err != nil {
+				return nil, fmt.Errorf("load the client certificate: %w", err)
+			}
+			return &cert, nil
 		}
-		c.Certificates = []tls.Certificate{cert}
+		if _, err := load(nil); err != nil {
+			return nil, err
+		}
+		c.GetClientCertificate = load
 	}
 	return c, nil
 }

@@ -98,6 +98,38 @@ func TestNewPasswordNeedsNoRestart(t *testing.T) {
 	}
 }
 
+// TestRenewedClientCertificateIsUsed: a session that waits because its certificate has expired must take the new one by itself.
+func TestRenewedClientCertificateIsUsed(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "client.pem")
+	c := config.TLS{CertFile: file, KeyFile: filepath.Join(dir, "client.key")}
+	renew := func() []byte {
+		t.Helper()
+		cert := selfSigned(t, file)
+		key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(c.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return cert.Certificate[0]
+	}
+	if _, err := tlsConfig(c); err == nil {
+		t.Error("a certificate that is not there was accepted")
+	}
+	renew()
+	tc, err := tlsConfig(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := renew()
+	got, err := tc.GetClientCertificate(nil)
+	if err != nil || !bytes.Equal(got.Certificate[0], want) {
+		t.Errorf("not the renewed certificate; error %v", err)
+	}
+}
+
 // siteIn writes a configuration with one site and a log of one line, and returns the daemon's file.
 func siteIn(t *testing.T, dir, daemon string) string {
 	t.Helper()
