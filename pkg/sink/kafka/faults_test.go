@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"ngxtap/pkg/sink"
 )
@@ -120,6 +121,16 @@ func TestEveryLineOnceWhateverTheBrokerDoes(t *testing.T) {
 		{"coordinator: not there yet", fail(kmsg.FindCoordinator, kerr.CoordinatorNotAvailable, 2), false, true},
 		{"read state: reply lost", loseBefore(kmsg.Fetch), false, true},
 		{"read state: wrong leader", fail(kmsg.Fetch, kerr.NotLeaderForPartition, 2), false, true},
+		{"end: done twice", doTwice(kmsg.EndTxn), false, false},
+		{"end: id forgotten", fail(kmsg.EndTxn, kerr.InvalidProducerIDMapping, 1), true, false},
+		{"end: time-out at the coordinator", fail(kmsg.EndTxn, kerr.InvalidProducerEpoch, 1), true, false},
+		{"produce: id forgotten", fail(kmsg.Produce, kerr.UnknownProducerID, 1), true, false},
+		{"produce: written, but by too few replicas", doneThen(kmsg.Produce, kerr.NotEnoughReplicasAfterAppend), true, false},
+		{"produce: written, reply lost", doneThen(kmsg.Produce, nil), true, false},
+		{"add partitions: done, reply lost", doneThen(kmsg.AddPartitionsToTxn, nil), true, false},
+		{"add partitions: busy for longer than a request may take", busyUntilSessionsEnd, true, false},
+		{"producer id: given, reply lost", doneThen(kmsg.InitProducerID, nil), false, true},
+		{"producer id: fenced", fail(kmsg.InitProducerID, kerr.ProducerFenced, 1), false, true},
 		{"leaders move", func(_ *testing.T, c *kfake.Cluster) { moveLeaders(c) }, true, false},
 		{"coordinators move", func(_ *testing.T, c *kfake.Cluster) { moveCoordinator(c) }, true, false},
 	}
@@ -129,6 +140,7 @@ func TestEveryLineOnceWhateverTheBrokerDoes(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/step%d", tt.name, step), func(t *testing.T) {
 				c := broker(t)
 				s := site{cfg: config(t, c), lines: 70}
+				s.cfg.RequestTimeout = 2 * time.Second
 				if tt.before {
 					tt.fault(t, c)
 				}
@@ -154,6 +166,73 @@ func loseBefore(key kmsg.Key) func(*testing.T, *kfake.Cluster) {
 	return func(_ *testing.T, c *kfake.Cluster) {
 		c.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) { return nil, errors.New("lost"), true })
 	}
+}
+
+// forward sends a request to the broker that it was meant for, through a client of its own, and returns the answer. It is called from a
+// control function.
+func forward(t *testing.T, c *kfake.Cluster, req kmsg.Request) (resp kmsg.Response) {
+	node := c.CurrentNode()
+	defer req.SetVersion(req.GetVersion()) // the client changes it
+	c.SleepControl(func() {
+		cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.MaxVersions(kversion.V2_8_0()))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer cl.Close()
+		if err := cl.Ping(context.Background()); err != nil { // learns where the brokers are
+			t.Error(err)
+			return
+		}
+		if resp, err = cl.Broker(int(node)).Request(context.Background(), req); err != nil {
+			t.Errorf("%s on behalf of the sink: %v", kmsg.NameForKey(req.Key()), err)
+		}
+	})
+	return resp
+}
+
+// doneThen does what the next such request asks for, and then answers a produce request with an error, or ends the connection.
+func doneThen(key kmsg.Key, answer *kerr.Error) func(*testing.T, *kfake.Cluster) {
+	return func(t *testing.T, c *kfake.Cluster) {
+		var taken atomic.Bool
+		c.ControlKey(int16(key), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			if taken.Swap(true) {
+				return nil, nil, false
+			}
+			resp := forward(t, c, r)
+			if p, ok := resp.(*kmsg.ProduceResponse); ok && answer != nil {
+				for i := range p.Topics {
+					for j := range p.Topics[i].Partitions {
+						p.Topics[i].Partitions[j].ErrorCode = answer.Code
+					}
+				}
+				return p, nil, true
+			}
+			return nil, errors.New("lost"), true
+		})
+	}
+}
+
+// doTwice lets the next such request take effect twice.
+func doTwice(key kmsg.Key) func(*testing.T, *kfake.Cluster) {
+	return func(t *testing.T, c *kfake.Cluster) {
+		var taken atomic.Bool
+		c.ControlKey(int16(key), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			if !taken.Swap(true) {
+				forward(t, c, r)
+			}
+			return nil, nil, false
+		})
+	}
+}
+
+// busyUntilSessionsEnd lets the coordinator be busy until somebody asks for a producer id, as a session does that starts anew.
+func busyUntilSessionsEnd(_ *testing.T, c *kfake.Cluster) {
+	h := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.AddPartitionsToTxn}, Err: kerr.ConcurrentTransactions, Count: -1})
+	c.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		h.Remove()
+		return nil, nil, false
+	})
 }
 
 // loseAfterEndTxn does what the next EndTxn asks for, through a client of its own, and then ends the connection.

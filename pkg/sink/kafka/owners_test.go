@@ -35,7 +35,7 @@ func TestClonesStartTogether(t *testing.T) {
 			first, _ := recovered(t, config(t, c)) // topics are there
 			first.Close()
 			var mu sync.Mutex
-			var inits atomic.Int32
+			var inits, asleep atomic.Int32
 			for _, key := range []kmsg.Key{kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.Produce} {
 				c.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
 					c.KeepControl()
@@ -46,7 +46,9 @@ func TestClonesStartTogether(t *testing.T) {
 					d := time.Duration(rng.IntN(8)) * time.Millisecond
 					mu.Unlock()
 					if d > 0 {
+						asleep.Add(1)
 						c.SleepControl(func() { <-time.After(d) })
+						asleep.Add(-1)
 					}
 					return nil, nil, false
 				})
@@ -68,6 +70,9 @@ func TestClonesStartTogether(t *testing.T) {
 			}
 			close(start)
 			wg.Wait()
+			for deadline := time.Now().Add(time.Minute); asleep.Load() > 0 && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond) // what was held up on connections that are gone; this broker does not like to be closed meanwhile
+			}
 			left, stopped := 0, 0
 			for _, err := range done {
 				switch {
