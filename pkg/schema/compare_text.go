@@ -68,8 +68,11 @@ func (n *node) describe() string {
 		for i, b := range n.branches {
 			parts[i] = b.describe()
 		}
-		if len(parts) == 0 {
+		switch len(parts) {
+		case 0:
 			return "nothing at all"
+		case 1:
+			return "union of " + parts[0]
 		}
 		return strings.Join(parts, " or ")
 	case "record", "enum":

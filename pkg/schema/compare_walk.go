@@ -232,7 +232,7 @@ func (c *comparison) unions(o, n *node, path string, d direction, depth int) {
 	}
 	if !ordered || o.kind != n.kind && len(c.diffs) == before {
 		c.note(d, readsAll, Diff{Path: path, Kind: KindType, Old: o.describe(), New: n.describe()},
-			"the way its alternatives are listed changed from %s to %s", o.describe(), n.describe())
+			"the list of its alternatives changed from %s to %s", o.describe(), n.describe())
 	}
 }
 
