@@ -61,7 +61,10 @@ func awaitHealth(t *testing.T, h *harness.Host, d *components.Program, code int,
 		if err := d.Alive(); err != nil {
 			return err
 		}
-		got, text := health(t, h)
+		got, text, err := health(t, h)
+		if err != nil {
+			return err
+		}
 		for _, s := range texts {
 			if got != code || !strings.Contains(text, s) {
 				return fmt.Errorf("/healthz answers %d, want %d and %q: %s", got, code, s, text)

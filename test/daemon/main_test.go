@@ -158,7 +158,7 @@ func awaitMetric(t *testing.T, h *harness.Host, d *components.Program, name stri
 }
 
 // health returns the status code and the text of /healthz.
-func health(t *testing.T, h *harness.Host) (int, string) {
+func health(t *testing.T, h *harness.Host) (int, string, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+h.Admin+"/healthz", nil)
 	if err != nil {
@@ -166,14 +166,11 @@ func health(t *testing.T, h *harness.Host) (int, string) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return 0, "", err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	return resp.StatusCode, string(body), err
 }
 
 // awaitOutput waits until a daemon has written all of the texts to its log.
