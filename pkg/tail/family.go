@@ -34,9 +34,10 @@ func (r rank) newer(o rank) bool {
 }
 
 // rotation says whether name is what a rotation makes of base: base, a dot or dash, then a number or a date. With logrotate's
-// "extension" these stand before the extension: access.log becomes access-20260131.log. A .gz may follow.
+// "extension" these stand before the extension: access.log becomes access-20260131.log. A .gz may follow, or what
+// another archive is named by.
 func rotation(base, name string) (r rank, gz bool) {
-	name, gz = strings.CutSuffix(name, ".gz")
+	name, gz = unpacked(name)
 	rest, ok := strings.CutPrefix(name, base)
 	if !ok {
 		ext := filepath.Ext(base)
@@ -128,7 +129,8 @@ func (t *Tailer) family(s *source) {
 	for _, g := range s.gens {
 		p := g.file.Path
 		if p != s.real && p != s.path && !slices.ContainsFunc(s.files, func(c candidate) bool { return c.path == p }) {
-			s.add(t, candidate{path: p, gz: strings.HasSuffix(p, ".gz")})
+			_, packed := unpacked(p)
+			s.add(t, candidate{path: p, gz: packed})
 		}
 	}
 }
@@ -151,7 +153,8 @@ func (t *Tailer) relatives(s *source, dir string) {
 		if r.kind == noRank {
 			continue
 		}
-		if _, making := slices.BinarySearch(l.names, strings.TrimSuffix(name, ".gz")); gz && making {
+		plain, _ := unpacked(name)
+		if _, making := slices.BinarySearch(l.names, plain); gz && making {
 			continue // what is in it is in the file beside it
 		}
 		_, twin := slices.BinarySearch(l.names, name+".gz")

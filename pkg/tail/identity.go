@@ -119,7 +119,7 @@ func (t *Tailer) resume(s *source, g *generation, c *candidate) {
 			s.fail(t, g, err)
 			return
 		default: // perhaps it is still being compressed
-			reason = fmt.Sprintf("the archive %s is damaged: %v", c.path, err)
+			reason = fmt.Sprintf("the archive %s can't be read: %v", c.path, err)
 		}
 	}
 	found, err := t.search(s, g)
@@ -138,6 +138,9 @@ func (t *Tailer) resume(s *source, g *generation, c *candidate) {
 		g.missing = t.tick
 	}
 	if t.tick.Sub(g.missing) >= t.cfg.RotateGrace {
+		if name := s.suspect(g); name != "" && (c == nil || !c.gz) {
+			reason += fmt.Sprintf("; it may be in %s, but %v", name, errUnreadable)
+		}
 		t.lose(g, reason)
 	}
 }
@@ -176,6 +179,9 @@ func (t *Tailer) search(s *source, g *generation) (bool, error) {
 
 // open opens the file that c saw.
 func (t *Tailer) open(c *candidate) (content, fileStat, error) {
+	if c.alien() {
+		return nil, fileStat{}, errUnreadable
+	}
 	src, st, err := t.openContent(c.path, c.gz)
 	if t.skipped(err) { // it was a file when we looked
 		return nil, st, fmt.Errorf("open %s: it %w", c.path, errMoved)

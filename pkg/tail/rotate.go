@@ -75,6 +75,9 @@ func (t *Tailer) takeUnread(s *source) {
 // takeNew makes a generation of a file nobody owns, unless it is a copy of one that is known. If it can't be opened now it is
 // a generation all the same, so that its loss would not go unnoticed.
 func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
+	if c.alien() && s.familiar(c) {
+		return
+	}
 	src, _, err := t.open(c)
 	if moving(err) {
 		return

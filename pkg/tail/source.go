@@ -213,7 +213,7 @@ func (t *Tailer) liveName(glob, path string) string {
 			return t.liveName(glob, dir+base)
 		}
 	}
-	if strings.HasSuffix(name, ".gz") {
+	if _, packed := unpacked(name); packed {
 		return ""
 	}
 	return path
