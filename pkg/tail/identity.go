@@ -20,6 +20,9 @@ func moving(err error) bool { return errors.Is(err, errMoved) || errors.Is(err, 
 // refresh finds out what became of the generations of s: new names, growth, and files to open again.
 func (t *Tailer) refresh(s *source) {
 	for _, g := range slices.Clone(s.gens) {
+		if !slices.Contains(s.gens, g) {
+			continue // another turned out to be its file's
+		}
 		c := s.find(g.key)
 		if c != nil {
 			g.rename(c.path)
@@ -106,7 +109,7 @@ func (t *Tailer) resume(s *source, g *generation, c *candidate) {
 		reason = "the file was truncated before it was read, and no copy of it was found beside it"
 	}
 	if c != nil {
-		same, err := t.tryAttach(g, c)
+		same, err := t.tryFirst(s, g, c)
 		switch {
 		case same || moving(err):
 			return
@@ -162,11 +165,13 @@ func (t *Tailer) search(s *source, g *generation) (bool, error) {
 			if c.gz != gz || !gz && c.st.size < g.offset || gz && c.st.mtime < g.mtime-second && c.st.born < g.born {
 				continue
 			}
-			if t.taken(c.st.key) {
+			unread := func(o *generation) bool { return o != g && o.unread() && o.key.is(c.st.key) }
+			if t.taken(c.st.key) && !slices.ContainsFunc(s.gens, unread) {
 				continue
 			}
 			same, err := t.tryAttach(g, c)
 			if same {
+				s.gens = slices.DeleteFunc(s.gens, unread)
 				return true, nil
 			}
 			if err != nil && !gz { // a damaged archive may be anything: it is no reason to wait for ever
@@ -175,6 +180,50 @@ func (t *Tailer) search(s *source, g *generation) (bool, error) {
 		}
 	}
 	return false, failed
+}
+
+// undecided says whether src may be the file of a generation whose own can't be looked at just now: it begins with all that was read
+// of it, be that as little as it may.
+func (t *Tailer) undecided(s *source, src content) bool {
+	return slices.ContainsFunc(s.gens, func(g *generation) bool {
+		if g.done || g.src != nil || g.err == nil || g.headLen == 0 {
+			return false
+		}
+		same, err := t.holds(g, src)
+		return same && err == nil
+	})
+}
+
+// unread says whether g has a file that could not be opened yet. Until then nobody knows whether it is a copy of another.
+func (g *generation) unread() bool {
+	return !g.done && g.src == nil && g.headLen == 0 && g.key != fileKey{}
+}
+
+// tryFirst is tryAttach for a generation whose file may never have been open: then it is compared with what is known, as every new
+// file is. If it is known g is gone.
+func (t *Tailer) tryFirst(s *source, g *generation, c *candidate) (bool, error) {
+	if !g.unread() {
+		return t.tryAttach(g, c)
+	}
+	src, _, err := t.open(c)
+	if err != nil {
+		return false, err
+	}
+	live := c.path == s.real
+	if !live && t.undecided(s, src) {
+		src.close()
+		return false, fmt.Errorf("open %s: it %w", c.path, errMoved)
+	}
+	if t.recognise(s, src, c, live) {
+		s.gens = slices.DeleteFunc(s.gens, func(o *generation) bool { return o == g })
+		return true, nil
+	}
+	if err := t.skip(g, src); err != nil {
+		src.close()
+		return false, err
+	}
+	t.attach(g, src, c)
+	return true, nil
 }
 
 // open opens the file that c saw.

@@ -82,25 +82,12 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 	if moving(err) {
 		return
 	}
-	if err == nil {
-		old, damaged := t.copyOf(s, src, c)
-		if damaged != nil {
-			src.close() // the loss is declared where old is looked for
-			return
-		}
-		if old != nil {
-			if short, _ := t.outgrew(s, old, src, c); short {
-				src.close()
-				old.copy = c.st.key
-				if !old.done {
-					t.lose(old, "the file was truncated before it was read, and its copy ends before that")
-				}
-				return
-			}
-		}
-		if old != nil && t.same(s, old, src, c, live) {
-			return
-		}
+	if err == nil && !live && t.undecided(s, src) {
+		src.close()
+		return // the next poll finds it again
+	}
+	if err == nil && t.recognise(s, src, c, live) {
+		return
 	}
 	if i := slices.IndexFunc(s.gens, func(g *generation) bool { return s.blank(g, c) }); i >= 0 && !live && err == nil {
 		t.attach(s.gens[i], src, c) // the copy of a file that was truncated before anything was read
@@ -136,6 +123,27 @@ func (t *Tailer) takeNew(s *source, c *candidate, live bool) {
 // truncated, else in an archive. Only the age can tell.
 func (s *source) blank(g *generation, c *candidate) bool {
 	return !g.done && g.headLen == 0 && !s.present(g) && (c.gz || g.key == fileKey{})
+}
+
+// recognise deals with an open file that is that of a known generation, or a copy of one, if it is.
+func (t *Tailer) recognise(s *source, src content, c *candidate, live bool) bool {
+	old, damaged := t.copyOf(s, src, c)
+	if damaged != nil {
+		src.close() // the loss is declared where old is looked for
+		return true
+	}
+	if old == nil {
+		return false
+	}
+	if short, _ := t.outgrew(s, old, src, c); short {
+		src.close()
+		old.copy = c.st.key
+		if !old.done {
+			t.lose(old, "the file was truncated before it was read, and its copy ends before that")
+		}
+		return true
+	}
+	return t.same(s, old, src, c, live)
 }
 
 // same deals with a file that begins with all that was read of g. If g has no file any more, this is it: moved to another disk,
