@@ -78,7 +78,6 @@ func (w *world) perform(o op) {
 		w.tally.act("log folder replaced")
 	case "ship":
 		if w.daemon != nil && w.life.point == "" {
-			w.b.calm0(w.tally)
 			w.ship()
 		}
 	default:
@@ -98,7 +97,6 @@ func (w *world) switchLink(lw *logWorld) {
 	if w.daemon == nil || w.life == nil || w.life.point != "" {
 		return
 	}
-	w.b.calm0(w.tally)
 	w.ship()
 	lw.switchLink(w.t)
 	lw.write(w.t, 0, 1, "plain")
@@ -198,7 +196,6 @@ func (w *world) hostFault(o op) bool {
 // started waits until a daemon has got past what it can't start without, or has met its failpoint.
 func (w *world) started() {
 	w.resume()
-	w.b.calm0(w.tally) // it may wait for brokers
 	w.await("the daemon to start", func() bool {
 		w.look()
 		_, err := w.usage()

@@ -244,7 +244,7 @@ func (m *maker) up(calm bool) []op {
 	case n < 76:
 		return append(append([]op{{do: "SIGSTOP"}}, m.writing(false)...), op{do: "SIGCONT", wait: pick(m, m.ms(1, 300), m.ms(1, 300), m.ms(1000, 1500))})
 	case n < 90:
-		return []op{m.brokerFault()}
+		return append(m.brokerFault(), m.writing(false)...)
 	case n < 93 && m.s.plain && !m.still:
 		o := op{log: m.log(), wait: m.ms(20, 500)}
 		o.do = pick(m, "hide log", "hide folder", "lock state")
@@ -319,25 +319,26 @@ func (m *maker) start() op {
 }
 
 // brokerFault makes a fault of the brokers or of the network.
-func (m *maker) brokerFault() op {
-	key := pick(m, kmsg.Produce, kmsg.Produce, kmsg.EndTxn, kmsg.EndTxn, kmsg.AddPartitionsToTxn, kmsg.InitProducerID, kmsg.Metadata)
+func (m *maker) brokerFault() []op {
 	switch n := m.IntN(100); {
-	case n < 35:
-		return m.wire(key)
-	case n < 65:
-		return m.answer(key)
+	case n < 10:
+		return []op{{do: "connections cut"}}
+	case n < 20: // another session, and what meets its start
+		return []op{m.start(), {do: "connections cut"}}
+	case n < 45:
+		return []op{m.wire(pick(m, kmsg.Produce, kmsg.EndTxn, kmsg.AddPartitionsToTxn))}
 	case n < 70:
-		return op{do: "coordinators change"}
+		return []op{m.answer(pick(m, kmsg.Produce, kmsg.EndTxn, kmsg.AddPartitionsToTxn))}
 	case n < 75:
-		return op{do: "fence"}
+		return []op{{do: "coordinators change"}}
 	case n < 80:
-		return op{do: "brokers hang", wait: m.ms(20, 600)}
+		return []op{{do: "fence"}}
 	case n < 85:
-		return op{do: "connections cut"}
-	case n < 92 && m.s.nodes > 1:
-		return op{do: "node away", n: m.IntN(m.s.nodes)}
+		return []op{{do: "brokers hang", wait: m.ms(20, 600)}}
+	case n < 93 && m.s.nodes > 1:
+		return []op{{do: "node away", n: m.IntN(m.s.nodes)}}
 	}
-	return op{do: "leaders move"}
+	return []op{{do: "leaders move"}}
 }
 
 // wire makes a fault of the network.
