@@ -1,5 +1,5 @@
-// Shows that what was read, or seen, is recognised in archives and copies, however little it is. Each case was found by TestModel.
 // Shows that what was read, or seen, is recognised in archives and copies, however little it is. Most cases were found by TestModel.
+package tail
 
 import (
 	"os"
