@@ -112,26 +112,22 @@ func (c *comparison) step(depth int) bool {
 
 // selectBranch returns the branch of union r that reads a value of type w, or nil. The specification takes the first that matches;
 // but a union would then not even read itself, where two records of several namespaces share a name, or where bytes stand before
-// a string. So, as all known readers do: the same type and full name first, then the name alone, then a promotion.
+// a string. So, as all known readers do: the same type (and full name, if it has one) first, then the name alone or a promotion.
 func (c *comparison) selectBranch(r, w *node) *node {
-	var second, third *node
+	var weaker *node
 	for _, b := range r.branches {
 		if c.steps -= 1 + len(b.aliases); c.steps < 0 {
 			return nil
 		}
-		switch {
-		case b.kind == w.kind && (!named(b.kind) || b.size == w.size && b.takesFull(w)):
+		same := b.kind == w.kind && b.size == w.size
+		if same && (!named(b.kind) || b.takesFull(w)) {
 			return b
-		case b.kind == w.kind && b.size == w.size && b.takes(w) && second == nil:
-			second = b
-		case promotes(w.kind, b.kind) && third == nil:
-			third = b
+		}
+		if weaker == nil && (same && b.takes(w) || promotes(w.kind, b.kind)) {
+			weaker = b
 		}
 	}
-	if second != nil {
-		return second
-	}
-	return third
+	return weaker
 }
 
 // takes tells whether named type n reads a type of w's name: the same name, in whatever namespace, or an alias.

@@ -116,7 +116,13 @@ var compareCases = []struct {
 	{"a fixed of the right size is chosen", `{"type":"fixed","name":"F","size":2}`,
 		`[{"type":"fixed","name":"a.F","size":1},{"type":"fixed","name":"b.F","size":2}]`, ClassBackward,
 		[]string{"added . backward", "renamed .|b.F full"}},
-	{"an empty union holds nothing", `"int"`, `["int","null"]`, ClassBackward, []string{"added . backward"}},
+	{"even if another has its full name", `{"type":"fixed","name":"a.F","size":2}`,
+		`[{"type":"fixed","name":"a.F","size":1},{"type":"fixed","name":"b.F","size":2}]`, ClassBackward,
+		[]string{"added . full", "type .|a.F backward"}},
+	{"a type outside of all namespaces", `{"type":"record","name":"R","fields":[{"name":"s","type":{"type":"record","name":"a.S","fields":[{"name":"r","type":["null","R"]}]}}]}`,
+		`{"type":"record","name":"R","fields":[{"name":"s","type":{"type":"record","name":"b.S","fields":[{"name":"r","type":["null","R"]}]}}]}`,
+		ClassFull, []string{"renamed s full"}},
+	{"an empty union holds nothing, which anybody reads", `[]`, `"int"`, ClassBackward, []string{"added . backward"}},
 
 	// Containers.
 	{"items", rec(f("a", `{"type":"array","items":"int"}`)), rec(f("a", `{"type":"array","items":"long"}`)), ClassBackward, []string{"type a[] backward"}},
