@@ -5,11 +5,14 @@ package failpoint
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // On says whether the program was built with failpoints.
@@ -74,7 +77,11 @@ func Hit(p Point) {
 		return
 	}
 	delete(plans, p)
-	if err := syscall.Kill(os.Getpid(), pl.signal); err != nil {
+	// To this thread, which then does not return from the call before the signal has done its work; one to the process may be taken by
+	// another thread, while this one runs on to the next request. A stop stops all threads.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Tgkill(os.Getpid(), unix.Gettid(), pl.signal); err != nil {
 		panic(err)
 	}
 	if pl.signal == syscall.SIGKILL {
