@@ -52,7 +52,8 @@ type generation struct {
 	over      *overlong // the line being skipped over
 	lost      *Lost     // to be returned
 	cut       bool      // the poll found it truncated
-	truncated bool      // we saw it lose its bytes: its end is known
+	truncated bool      // we saw it lose its bytes
+	ended     bool      // and looked a moment before: its end is known
 	skipTo    int64     // bytes to be passed over (StartAt End) once it can be opened
 	missing   time.Time // since when it is looked for in vain
 	failing   time.Time // since when its archive can't be read
@@ -272,7 +273,7 @@ func (t *Tailer) lose(g *generation, reason string) {
 	g.done = true
 	n := g.size - g.offset
 	if n <= 0 {
-		if g.truncated || g.offset == 0 && !g.gz {
+		if g.ended || g.offset == 0 && !g.gz {
 			return // it was looked at a moment before, or nothing was ever seen in it
 		}
 		n = UnknownBytes

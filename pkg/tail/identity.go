@@ -267,7 +267,7 @@ func (t *Tailer) tryAttach(g *generation, c *candidate) (bool, error) {
 func (t *Tailer) attach(g *generation, src content, c *candidate) {
 	g.shut()
 	g.src, g.gz, g.key = src, c.gz, c.st.key
-	g.done, g.final, g.truncated = false, false, false
+	g.done, g.final, g.truncated, g.ended = false, false, false, false
 	g.quiet, g.missing = t.tick, time.Time{}
 	g.rename(c.path)
 	t.lookAt(g)

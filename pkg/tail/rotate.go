@@ -190,7 +190,7 @@ func (t *Tailer) truncate(s *source, g *generation) {
 	next.src, next.quiet, next.seen = g.src, t.tick, t.tick
 	g.src, g.key, g.over, g.half, g.final, g.cut = nil, fileKey{}, nil, 0, false, false
 	// Its size is exact only if it was looked at a moment ago.
-	g.truncated, g.missing = t.tick.Sub(g.seen) <= 2*t.cfg.PollInterval, t.tick
+	g.truncated, g.ended, g.missing = true, t.tick.Sub(g.seen) <= 2*t.cfg.PollInterval, t.tick
 	s.gens = slices.Insert(s.gens, slices.Index(s.gens, g)+1, next)
 	t.lookAt(next)
 	t.pollDue = true

@@ -8,6 +8,13 @@
 // generation. A generation is found by device and inode and believed only if its first bytes and the bytes before the offset
 // are still the same; where the inode is gone it is found by those bytes, also in a copy (copytruncate) or inside a .gz.
 //
+// What nobody can know is not promised. A file that came and went between two looks was never seen. Lines written between the last
+// look and a truncation, or between a copy and the truncation that follows, are counted only where they were seen. A line that a worker
+// writes to a rotated file later than RotateGrace is read as long as the file keeps its name, but not if we were down and it was
+// compressed meanwhile. Where the inode has gone, two files of which one begins with all that was read of the other are one, if
+// that is at least 64 bytes (archives) or 1 KiB (copies). The order of rotated files is taken from their names, births and last writes:
+// a system clock that is set back while we are down, and whose rotated files are compressed or copies, may hide one.
+//
 // There is no goroutine: everything happens inside Read. Polling is the truth and inotify only a hint that shortens a wait. The
 // package is for Linux: it uses inotify, statx and open flags as they are there.
 package tail
