@@ -34,12 +34,12 @@ func parseSchema(text string) (*node, error) {
 	}
 	steps := maxSteps
 	for _, c := range p.defaults {
-		err := c.typ.fits(c.value, &steps)
+		fits := c.typ.fits(c.value, &steps)
 		if steps < 0 {
 			return nil, c.at.errorf("it takes too long to find out whether the default fits the type")
 		}
-		if err != nil {
-			return nil, c.at.errorf("the default does not fit the type: %w", err)
+		if !fits {
+			return nil, c.at.errorf("the default does not fit the type, which is %s", c.typ.describe())
 		}
 	}
 	return n, nil

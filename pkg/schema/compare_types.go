@@ -2,8 +2,6 @@ package schema
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -91,81 +89,60 @@ func fixedDigits(size int64) float64 {
 	return math.Floor(math.Log10(2) * (8*float64(size) - 1))
 }
 
-var errTooLong = errors.New("too many steps")
-
-// fits returns nil if a JSON value can be the default of a field of type n. A union takes what any of its branches takes. It takes
+// fits tells whether a JSON value can be the default of a field of type n. A union takes what any of its branches takes. It takes
 // the steps that it needs from the given number, for unions of recursive records need exponentially many; below zero the answer
 // means nothing.
-func (n *node) fits(value any, steps *int) error {
+func (n *node) fits(value any, steps *int) bool {
 	if *steps--; *steps < 0 {
-		return errTooLong
+		return false
 	}
-	ok := false
 	switch n.kind {
 	case "null":
-		ok = value == nil
+		return value == nil
 	case "boolean":
-		_, ok = value.(bool)
+		_, ok := value.(bool)
+		return ok
 	case "int", "long":
-		var i int64
-		i, ok = integer(value)
-		ok = ok && (n.kind == "long" || i == int64(int32(i)))
+		i, ok := integer(value)
+		return ok && (n.kind == "long" || i == int64(int32(i)))
 	case "float", "double":
-		_, ok = value.(json.Number)
+		_, ok := value.(json.Number)
+		return ok
 	case "string":
-		_, ok = value.(string)
+		_, ok := value.(string)
+		return ok
 	case "bytes", "fixed":
-		var s string
-		s, ok = value.(string)
-		ok = ok && !strings.ContainsFunc(s, func(r rune) bool { return r > 0xff }) &&
+		s, ok := value.(string)
+		return ok && !strings.ContainsFunc(s, func(r rune) bool { return r > 0xff }) &&
 			(n.kind == "bytes" || int64(utf8.RuneCountInString(s)) == n.size)
 	case "enum":
 		s, _ := value.(string)
-		ok = n.symbolSet[s]
+		return n.symbolSet[s]
 	case "union":
-		ok = slices.ContainsFunc(n.branches, func(b *node) bool { return b.fits(value, steps) == nil })
+		return slices.ContainsFunc(n.branches, func(b *node) bool { return b.fits(value, steps) })
 	case "array":
-		list, isList := value.([]any)
-		for _, v := range list {
-			if err := n.elem.fits(v, steps); err != nil {
-				return err
-			}
-		}
-		ok = isList
-	case "map", "record":
-		return n.fitsObject(value, steps)
+		list, ok := value.([]any)
+		return ok && !slices.ContainsFunc(list, func(v any) bool { return !n.elem.fits(v, steps) })
 	}
-	if !ok {
-		return fmt.Errorf("wanted %s", n.describe())
-	}
-	return nil
+	return n.fitsObject(value, steps)
 }
 
-func (n *node) fitsObject(value any, steps *int) error {
+// fitsObject is fits for a map or a record.
+func (n *node) fitsObject(value any, steps *int) bool {
 	object, ok := value.(map[string]any)
-	if !ok {
-		return fmt.Errorf("wanted %s", n.describe())
-	}
 	if n.kind == "map" {
 		for _, v := range object {
-			if err := n.elem.fits(v, steps); err != nil {
-				return err
-			}
+			ok = ok && n.elem.fits(v, steps)
 		}
-		return nil
 	}
 	for _, f := range n.fields {
-		v, given := object[f.name]
-		if !given && f.def == "" {
-			return fmt.Errorf("field %s of record %s is missing", f.name, n.name)
-		}
-		if given {
-			if err := f.typ.fits(v, steps); err != nil {
-				return fmt.Errorf("field %s: %w", f.name, err)
-			}
+		if v, given := object[f.name]; given {
+			ok = ok && f.typ.fits(v, steps)
+		} else {
+			ok = ok && f.def != ""
 		}
 	}
-	return nil
+	return ok
 }
 
 // canonicalJSON gives equal values one spelling: keys sorted, 1.0 and 1e0 as 1.
