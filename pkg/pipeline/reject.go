@@ -92,8 +92,9 @@ func (l *line) lose(c *tail.Chunk) {
 	if n := c.Lost.Bytes; n != tail.UnknownBytes {
 		l.count.Read += n
 		l.count.Lost += n
+	} else {
+		l.count.Uncounted++
 	}
-	l.count.Losses++
 	l.tally.losses++
 	l.site.log.Error("log data is lost", "file", c.File.Path, "generation", c.File.ID, "offset", c.Offset, "bytes", c.Lost.Bytes, "why", c.Lost.Reason)
 }

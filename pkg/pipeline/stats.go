@@ -20,8 +20,8 @@ type Count struct {
 	Quarantined int64 `json:"quarantined"` // bytes of lines that went to quarantine
 	Blank       int64 `json:"blank"`       // bytes of empty lines
 	Lost        int64 `json:"lost"`        // bytes declared lost
-	// Losses is how often bytes were declared lost, also where nobody can say how many.
-	Losses int64 `json:"losses,omitempty"`
+	// Uncounted is how often bytes were declared lost of which nobody can say how many; they are in none of the others.
+	Uncounted int64 `json:"uncounted,omitempty"`
 }
 
 func (c *Count) add(o Count) {
@@ -30,7 +30,7 @@ func (c *Count) add(o Count) {
 	c.Quarantined += o.Quarantined
 	c.Blank += o.Blank
 	c.Lost += o.Lost
-	c.Losses += o.Losses
+	c.Uncounted += o.Uncounted
 }
 
 // Balanced reports whether every byte read is accounted for.

@@ -160,6 +160,31 @@ func TestJudgeAcceptsDeclaredLoss(t *testing.T) {
 	}
 }
 
+// A loss that nobody could count is declared all the same; one declaration covers one generation.
+func TestJudgeUncountedLoss(t *testing.T) {
+	for _, tt := range []struct {
+		uncounted int64
+		want      bool
+	}{{0, false}, {1, false}, {2, true}} {
+		w := newWorld()
+		w.g[0].MayLose("deleted")
+		w.g[1].MayLose("deleted")
+		w.s.Commits[1].Counts["id0"] = Count{Uncounted: tt.uncounted}
+		delete(w.s.Commits[1].Counts, "id1")
+		w.s.Records = nil
+		if v := Judge(w.j, w.s, strict); v.OK() != tt.want {
+			t.Errorf("%d declarations of two losses: %v", tt.uncounted, v.Problems)
+		}
+	}
+	w := newWorld() // the end of a generation is missing
+	w.g[0].MayLose("deleted")
+	w.s.Commits[1].Counts["id0"] = Count{Read: 60, Events: 60, Uncounted: 1}
+	w.s.Records = append(w.s.Records[:3:3], w.s.Records[18:]...)
+	if v := Judge(w.j, w.s, strict); !v.OK() {
+		t.Error(strings.Join(v.Problems, "\n"))
+	}
+}
+
 // Where lines may be there twice, what comes again is in order again; what comes for the first time must not come too late.
 func TestJudgeOrderOfDuplicates(t *testing.T) {
 	rules := Rules{Instance: "h", Duplicates: true}

@@ -62,6 +62,7 @@ type Count struct {
 	Quarantined int64 `json:"quarantined"`
 	Blank       int64 `json:"blank"`
 	Lost        int64 `json:"lost"`
+	Uncounted   int64 `json:"uncounted"` // how often bytes were declared lost without a number
 }
 
 // Shipment is everything a read_committed reader finds of a site.
