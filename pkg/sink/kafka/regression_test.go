@@ -99,7 +99,7 @@ func TestStateTopicLost(t *testing.T) {
 					if pos != want[policy] {
 						t.Fatalf("want position %q, got %q", want[policy], pos)
 					}
-					s.Close()
+					s.c.close() // killed
 					cfg.OnRegression, cfg.Owner = RegressionStop, NewOwner() // it was decided once; from here on all is well
 					s, pos = recovered(t, cfg)
 					if pos != want[policy] {

@@ -86,8 +86,8 @@ func (c *cluster) createTopic(t topicUse) error {
 // askForTopic sends one request for a topic; with dryRun the broker only says what it would answer.
 func (c *cluster) askForTopic(t topicUse, detail *sarama.TopicDetail, dryRun bool) error {
 	controller, err := c.client.Controller()
-	if err != nil {
-		return err
+	if err != nil { // sarama may give the answer about a topic, which would look as if the controller had refused it
+		return fmt.Errorf("%w: %v", sarama.ErrControllerNotAvailable, err)
 	}
 	req := sarama.NewCreateTopicsRequest(c.conf.Version, map[string]*sarama.TopicDetail{t.name: detail}, c.cfg.RequestTimeout, dryRun)
 	resp, err := controller.CreateTopics(req)
