@@ -243,6 +243,27 @@ func TestZombie(t *testing.T) {
 	}
 }
 
+// Row 31. The daemon is stopped in the middle of a transaction until the broker has given that up, as a laptop that sleeps. Nobody else
+// came, so that it goes on by itself when it wakes up, at its last commit.
+func TestSleepsPastItsTransaction(t *testing.T) {
+	s, brokers := newSite(t), realBroker(t)
+	h := s.host(t, brokers, func(c *harness.HostConfig) { c.Kafka = []string{"transaction_timeout: 5s", "request_timeout: 3s"} })
+	h.Failpoints = "K5:6:stop"
+	s.log.WriteLines(t, 0, 10)
+	d := h.Start(t)
+	components.Eventually(t, long, func() error {
+		s.log.WriteLines(t, 1, 3)
+		return stopped(d.PID())
+	})
+	s.read(t, h, "") // waits until every transaction is decided
+	d.Signal(t, syscall.SIGCONT)
+	awaitMetric(t, h, d, "ngxtap_sessions_total", func(n int64) bool { return n == 2 })
+	s.log.WriteLines(t, 0, 10)
+	components.Eventually(t, long, func() error { return s.lag(t, h) })
+	stop(t, d)
+	s.verdict(t, h)
+}
+
 // stopped returns nil if the process is stopped by a signal.
 func stopped(pid int) error {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -58,6 +58,49 @@ func (s *site) read(t *testing.T, h *harness.Host, state string) *oracle.Shipmen
 	return shipment
 }
 
+// It is noticed at the next commit, or at the next start of a session: then the daemon leaves, and no start of it ships a line.
+func TestStateTopicDeletedWhileRunning(t *testing.T) {
+	s, brokers := newSite(t), realBroker(t)
+	state := "state-" + s.name
+	h := s.host(t, brokers, ownState(state))
+	s.log.WriteLines(t, 0, 100)
+	d := h.Start(t)
+	h.AwaitBytes(t, d, s.name, s.written(), long)
+	deleteTopic(t, brokers, state)
+	s.writeUntilGone(t, d)
+	exits(t, d, 78, "topic "+state, "restore the topic")
+	exits(t, h.Start(t), 78, "topic "+state)
+	s.judge(t, h, state, oracle.Rules{GapsInSeq: true}, unshipped)
+}
+
+// unshipped says that what was written last may be missing as yet.
+const unshipped = "not shipped yet"
+
+// With kafka.on_state_regression the operator says how to go on: from what this host has seen, which a clean stop has noted exactly,
+// or from the topic, which repeats.
+func TestStateRegressionDecided(t *testing.T) {
+	for _, how := range []string{"trust_local", "trust_kafka"} {
+		t.Run(how, func(t *testing.T) {
+			s, brokers := newSite(t), realBroker(t)
+			state := "state-" + s.name
+			h := s.host(t, brokers, ownState(state, "on_state_regression: "+how))
+			s.log.WriteLines(t, 0, 100)
+			exits(t, h.Start(t, "--once"), 0)
+			deletedTopic(t, brokers, state)
+			s.log.WriteLines(t, 1, 100)
+			d := h.Start(t, "--once")
+			exits(t, d, 0)
+			awaitOutput(t, d, `"level":"ERROR"`, "the state topic has gone back", how)
+			s.log.WriteLines(t, 1, 100)
+			exits(t, h.Start(t, "--once"), 0)
+			v := s.judge(t, h, state, oracle.Rules{GapsInSeq: true, Duplicates: how == "trust_kafka"}, "")
+			if how == "trust_kafka" && v.Duplicates != 100 {
+				t.Errorf("%d lines came again, want the 100 from before the loss", v.Duplicates)
+			}
+		})
+	}
+}
+
 func TestStateTopicRestoredFromAnOldCopy(t *testing.T) {
 	s, brokers := newSite(t), realBroker(t)
 	state := "state-" + s.name
