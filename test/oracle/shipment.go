@@ -163,12 +163,13 @@ func readTopic(ctx context.Context, src Source, topic string) ([]*kgo.Record, er
 		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 			for _, r := range p.Records {
 				end, open := ends[p.Partition]
-				if !open || r.Offset >= end {
+				if !open {
 					continue
 				}
-				if !r.Attrs.IsControl() {
+				if r.Offset < end && !r.Attrs.IsControl() {
 					all = append(all, r)
 				}
+				// What stood at the end may have been aborted since: then the first that comes is behind it.
 				if r.Offset >= end-1 {
 					delete(ends, p.Partition)
 				}
