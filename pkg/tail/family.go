@@ -240,10 +240,10 @@ func (t *Tailer) unread(s *source, a *generation) []candidate {
 	if a == nil || !s.listed {
 		return nil
 	}
-	// While the anchor is at the path nothing was renamed since. But as long as nothing was read of it, a truncation could not be
+	// While the anchor is at the path nothing was renamed since. But as long as no line of it was seen, a truncation could not be
 	// noticed: what it had is then in a copy that is younger than it.
 	live := s.hasLive && a.key.is(s.live.key)
-	if live && a.offset > 0 {
+	if live && !s.oldBlank {
 		return nil
 	}
 	var found []candidate

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var modelSeeds = flag.Int("seeds", 300, "how many random histories TestModel runs")
+var modelSeeds = flag.Int("seeds", 200, "how many random histories TestModel runs")
 
 // world is a log under random treatment, its reader, and what the reader must return.
 type world struct {
@@ -330,12 +330,4 @@ func (o *output) claim(id string, at, known int) *Lost {
 	l := o.declared[best].Lost
 	o.declared = append(o.declared[:best:best], o.declared[best+1:]...)
 	return l
-}
-
-func deref(lost []*Lost) []Lost {
-	all := make([]Lost, len(lost))
-	for i, l := range lost {
-		all[i] = *l
-	}
-	return all
 }

@@ -29,7 +29,8 @@ type source struct {
 	files    []candidate
 	listed   bool
 	old      *generation // the anchor before this poll changed anything,
-	oldMtime int64       // and its last write
+	oldMtime int64       // its last write,
+	oldBlank bool        // and whether no line of it was ever seen
 	turned   bool        // the newest generation is no longer at path
 
 	skipKey fileKey   // the file that was there at the first start with StartAt End,
@@ -111,7 +112,7 @@ func (t *Tailer) poll() {
 	for _, s := range t.sources {
 		t.look(s)
 		if s.old = s.anchor(); s.old != nil {
-			s.oldMtime = s.old.mtime
+			s.oldMtime, s.oldBlank = s.old.mtime, s.old.headLen == 0
 		}
 		last := s.last()
 		s.turned = last != nil && !(s.hasLive && last.key.is(s.live.key))
@@ -301,10 +302,10 @@ func (t *Tailer) retire(s *source) {
 	}
 }
 
-// surelyOld says whether an archive of g would be taken for older than what is being read: archives keep whole seconds.
+// surelyOld says whether an archive of g, the oldest, would be taken for older than any generation that is remembered, for each of
+// them may be what is being read, once more, if it is found in another file. Archives keep whole seconds.
 func (s *source) surelyOld(g *generation) bool {
-	a := s.anchor()
-	return a == nil || g.mtime+2*second <= a.mtime
+	return !slices.ContainsFunc(s.gens[1:], func(o *generation) bool { return o.mtime < g.mtime+2*second })
 }
 
 // forgettable says whether nothing is left of a path that only a glob had found.
