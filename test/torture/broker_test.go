@@ -25,7 +25,8 @@ type brokers struct {
 	front   map[int32]*proxy.Proxy // of the nodes that are up
 	addrs   map[int32]string       // where nodes were before they went away
 	anyPort string                 // an address of our own with port 0: nobody takes a port there while a node is away
-	next    string                 // where the proxy of the next node listens
+	last    int32
+	next    string // where the proxy of the next node listens
 
 	injected []injected // and not removed yet
 }
@@ -47,7 +48,7 @@ func (a announced) Addr() net.Addr { return a.addr }
 
 func startBrokers(nodes int) (*brokers, error) {
 	anyPort := harness.IP() + ":0"
-	b := &brokers{faults: &proxy.Faults{}, front: map[int32]*proxy.Proxy{}, addrs: map[int32]string{}, anyPort: anyPort, next: anyPort}
+	b := &brokers{last: int32(nodes - 1), faults: &proxy.Faults{}, front: map[int32]*proxy.Proxy{}, addrs: map[int32]string{}, anyPort: anyPort, next: anyPort}
 	listen := func(network, _ string) (net.Listener, error) {
 		ln, err := net.Listen(network, anyPort)
 		if err != nil {
@@ -133,9 +134,10 @@ func (b *brokers) moveLeaders(topics []string) {
 // nodes returns the ids of the nodes that are up.
 func (b *brokers) nodes() []int32 { return slices.Sorted(maps.Keys(b.front)) }
 
-// leave takes a node away with its connections, unless it is the last one. The others get its partitions.
+// leave takes a node away with its connections. The others get its partitions. The last node stays: kfake makes it the controller
+// and elects no other when it goes, where a real cluster has a new one within moments.
 func (b *brokers) leave(id int32) bool {
-	if len(b.front) < 2 || b.front[id] == nil || b.RemoveNode(id) != nil {
+	if id == b.last || b.front[id] == nil || b.RemoveNode(id) != nil {
 		return false
 	}
 	b.addrs[id] = b.front[id].Addr()

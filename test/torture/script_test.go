@@ -336,7 +336,7 @@ func (m *maker) brokerFault() []op {
 	case n < 85:
 		return []op{{do: "brokers hang", wait: m.ms(20, 600)}}
 	case n < 93 && m.s.nodes > 1:
-		return []op{{do: "node away", n: m.IntN(m.s.nodes)}}
+		return []op{{do: "node away", n: m.IntN(m.s.nodes - 1)}}
 	}
 	return []op{{do: "leaders move"}}
 }

@@ -150,12 +150,15 @@ func (w *world) look() {
 		return
 	}
 	code := w.daemon.Wait(w.t, patience)
+	begun := strings.Contains(w.daemon.Output(w.t), `"msg":"starting"`)
 	w.daemon, w.stopped = nil, false
 	switch {
 	case planned && !w.life.stop && code == -1:
 		w.hit()
 	case w.terminating && code == 0:
 		w.tally.fault("SIGTERM")
+	case w.terminating && code == -1 && !begun:
+		w.tally.fault("SIGTERM before anything else") // it had not come so far as to take signals itself
 	default:
 		w.t.Fatalf("the daemon ended with %d, and nobody had told it to", code)
 	}
