@@ -5,6 +5,7 @@ package kafka
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,7 +100,7 @@ func TestStateTopicLost(t *testing.T) {
 					if pos != want[policy] {
 						t.Fatalf("want position %q, got %q", want[policy], pos)
 					}
-					s.c.close() // killed
+					s.c.close()                                              // killed
 					cfg.OnRegression, cfg.Owner = RegressionStop, NewOwner() // it was decided once; from here on all is well
 					s, pos = recovered(t, cfg)
 					if pos != want[policy] {
@@ -256,5 +257,21 @@ func TestPartitionsAdded(t *testing.T) {
 				t.Errorf("got %q", got)
 			}
 		})
+	}
+}
+
+// TestTopicUnknownWithoutController: nobody can say whether the topic is gone, or whether a broker has just not heard of it yet.
+func TestTopicUnknownWithoutController(t *testing.T) {
+	c := broker(t)
+	cfg := config(t, c)
+	s, _ := recovered(t, cfg)
+	s.Close()
+	deleteTopic(t, c, cfg.Topic)
+	if err := c.RemoveNode(2); err != nil { // the controller of kfake, which elects no other
+		t.Fatal(err)
+	}
+	s = newSink(t, cfg)
+	if _, err := s.Recover(within(t, time.Second)); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sink.ErrConfig) {
+		t.Errorf("want to wait until the deadline, got %v", err)
 	}
 }

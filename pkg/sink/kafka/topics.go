@@ -50,10 +50,14 @@ func (c *cluster) ensureTopic(ctx context.Context, t topicUse, wasThere bool) (n
 	}
 }
 
-// gone says that a topic was deleted while we ran. A broker that has just started may not know of a topic yet; the controller does.
+// gone says that a topic was deleted while we ran. A broker that has just started may not know of a topic yet; the controller does, and
+// only its answer counts.
 func (c *cluster) gone(t topicUse) error {
-	if err := c.askForTopic(t, c.topicDetail(t), true); errors.Is(err, sarama.ErrTopicAlreadyExists) {
-		return fmt.Errorf("look up topic %s (%s): %w", t.name, t.what, sarama.ErrUnknownTopicOrPartition)
+	err := c.askForTopic(t, c.topicDetail(t), true)
+	var answer sarama.KError
+	if err != nil && (!errors.As(err, &answer) || answer == sarama.ErrTopicAlreadyExists || answer == sarama.ErrNotController ||
+		answer == sarama.ErrRequestTimedOut || answer == sarama.ErrThrottlingQuotaExceeded) {
+		return fmt.Errorf("topic %s (%s) is not known to the broker that was asked; ask the controller: %w", t.name, t.what, err)
 	}
 	return fmt.Errorf("topic %s (%s) was deleted while ngxtap ran, and what was in it is gone; it is not made again by itself: create it (or restart ngxtap, "+
 		"if that may create topics) and this site goes on from its committed position: %w", t.name, t.what, sink.ErrConfig)
