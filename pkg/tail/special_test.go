@@ -45,6 +45,32 @@ func (r *rig) wantSkipped(why Skip, n int) {
 	}
 }
 
+// Between a look at a name and its opening it may become another file: what was opened is judged, not what the name was.
+func TestWhatWasOpenedIsJudged(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	r := newRig(t, dir, Config{}, "a.log")
+	other := filepath.Join(dir, "other")
+	write(t, other, "somebody else's\n")
+	for name, swap := range map[string]func() error{
+		"pipe":      func() error { return syscall.Mkfifo(path, 0o644) },
+		"directory": func() error { return os.Mkdir(path, 0o755) },
+		"hard link": func() error { return os.Link(other, path) },
+	} {
+		if err := swap(); err != nil {
+			t.Fatal(err)
+		}
+		f, _, err := r.openPlain(path)
+		if refused := (*refusal)(nil); !errors.As(err, &refused) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil {
+			f.close()
+		}
+		remove(t, path)
+	}
+}
+
 func TestWhatIsNoLogIsRefused(t *testing.T) {
 	for _, tt := range []struct {
 		why  Skip
