@@ -279,8 +279,12 @@ func (w *world) settle() {
 	w.life = nil
 	w.start("")
 	w.ship()
-	before, err := w.usage()
-	must(w.t, err)
+	var before oracle.Usage
+	w.await("its resources", func() bool {
+		var err error
+		before, err = w.usage()
+		return err == nil
+	})
 	for _, lw := range w.logs {
 		lw.write(w.t, 0, 300, "mixed")
 	}
@@ -302,7 +306,7 @@ func (w *world) usage() (oracle.Usage, error) {
 	if w.daemon == nil {
 		return oracle.Usage{}, nil
 	}
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second) // it may be stopped at its failpoint just now; callers ask again
 	defer cancel()
 	return oracle.UsageOf(ctx, w.daemon.PID(), w.host.Admin)
 }
