@@ -226,6 +226,8 @@ func (t *Tailer) Read(ctx context.Context, wait time.Duration) (Chunk, error) {
 			t.idle, t.ended = 0, false
 			return c, nil
 		case gotOn:
+			t.mu.Unlock() // a line may go on for gigabytes: let Status in
+			t.mu.Lock()
 			t.tick = t.cfg.now()
 			continue
 		}
