@@ -1,5 +1,6 @@
 # make run     the main job on embedded servers: needs only Go
 # make test    everything, with real Nginx, Kafka and registry: sets them up first (test/components)
+# make torture SEED=7 or SEEDS=1..500: random faults against the real binary (docs/faults.md); make torture-long: a thousand seeds
 # make check   gofmt, vet, staticcheck, govulncheck, import lint, race tests
 # make bench   figures, side by side with the floor and a textbook build (docs/benchmarks)
 
@@ -40,7 +41,7 @@ components:
 
 unit:
 	$(GO) vet ./...
-	$(GO) test ./cmd/... ./pkg/... ./test/lint/... ./test/gen/... ./test/bench/...
+	$(GO) test -timeout 30m ./cmd/... ./pkg/... ./test/lint/... ./test/gen/... ./test/bench/...
 
 e2e: build
 	$(GO) test -count=1 -timeout 30m ./nginx/... ./test/components/... ./test/e2e/... ./test/oracle/... ./test/harness/... ./test/registry/... ./test/daemon/...
@@ -55,7 +56,7 @@ torture-long:
 	@$(MAKE) --no-print-directory torture SEEDS=1..1000
 
 race:
-	$(GO) test -race ./cmd/... ./pkg/...
+	$(GO) test -race -timeout 40m ./cmd/... ./pkg/...
 
 lint:
 	@test -z "$$(gofmt -l cmd pkg test)" || { echo "gofmt these files:"; gofmt -l cmd pkg test; exit 1; }
