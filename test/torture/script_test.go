@@ -301,8 +301,8 @@ func (m *maker) rotation(i int) []op {
 		ops = append(ops, write(m.IntN(log.workers), "mixed"), op{do: "pause", wait: m.ms(0, 60)})
 		for w := range log.workers {
 			ops = append(ops, op{do: "reopen", log: i, m: w})
-			if m.chance(40) {
-				ops = append(ops, write(m.IntN(log.workers), "plain"))
+			if w+1 < log.workers && m.chance(50) { // the next one has not yet noticed; the pause lets the daemon see the new file first
+				ops = append(ops, op{do: "pause", wait: m.ms(1, 100)}, write(w+1, "plain"))
 			}
 		}
 	}
@@ -326,7 +326,12 @@ func (m *maker) brokerFault() []op {
 	case n < 20: // another session, and what meets its start
 		return []op{m.start(), {do: "connections cut"}}
 	case n < 45:
-		return []op{m.wire(pick(m, kmsg.Produce, kmsg.EndTxn, kmsg.AddPartitionsToTxn))}
+		o := m.wire(pick(m, kmsg.Produce, kmsg.EndTxn, kmsg.AddPartitionsToTxn))
+		if o.text != "delay request" {
+			return []op{o}
+		}
+		o.m, o.wait = 0, m.ms(30, 1500) // it arrives when who sent it has gone, and perhaps come back
+		return []op{o, {do: "write", log: m.log(), n: 1, text: "plain"}, {do: "pause", wait: m.ms(20, 60)}, {do: "connections cut"}}
 	case n < 70:
 		return []op{m.answer(pick(m, kmsg.Produce, kmsg.EndTxn, kmsg.AddPartitionsToTxn))}
 	case n < 75:
