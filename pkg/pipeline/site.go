@@ -46,6 +46,8 @@ type Site struct {
 	key   []*keyer             // how to find the record's key, by format; nil where there is none
 	frame []byte               // framing of quarantined lines; set before the first session
 	limit [sink.NumStreams]int // the longest record, key and value; only what the far side refused lowers it. Owned by Run
+	// Where the files of a site that never committed stood when Run was called; nil: not known yet. Owned by Run.
+	first *tail.Position
 	stats Stats
 	log   *slog.Logger
 }
@@ -89,6 +91,7 @@ func (s *Site) Stats() *Stats { return &s.stats }
 // configuration that no longer fits (a login or a right taken away, a topic deleted) is waited for: the file is the queue.
 func (s *Site) Run(ctx context.Context) error {
 	s.stats.setState("getting schema ids")
+	s.lookFirst()
 	var err error
 	if s.frame, err = s.cfg.Frame(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -157,6 +160,24 @@ func (s *Site) keepOut(large *sink.TooLargeError) {
 		"if that is not wanted, raise the topic's limit and restart", "stream", large.Stream.String(), "longest", large.Limit, "error", large)
 }
 
+// lookFirst notes where a site that never committed begins. Until the sink first answers, files may be rotated away, and would then be
+// taken for older than the first start.
+func (s *Site) lookFirst() {
+	if s.first != nil {
+		return
+	}
+	quiet := s.cfg.Tail
+	quiet.Logger = nil // the session says it all again
+	in, err := tail.Open(quiet, nil)
+	if err != nil {
+		return // so does the session
+	}
+	p := in.Position()
+	if in.Close() == nil {
+		s.first = &p
+	}
+}
+
 // session opens a sink and the files at its last commit and works until something fails or ctx ends. worked is how long it did, from
 // the recovered position on; 0 if it did not come so far.
 func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
@@ -167,6 +188,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	s.stats.setState("recovering the position")
+	s.lookFirst()
 	pos, err := out.Recover(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("recover the position: %w", err)
@@ -176,7 +198,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var from *tail.Position
+	from := s.first
 	if pos != nil {
 		from = &st.Tail
 	}
