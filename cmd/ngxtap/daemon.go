@@ -96,11 +96,11 @@ func (d *daemon) close() error {
 // own takes the lock of the state folder: two daemons with one state would be two owners of the same sites.
 func (d *daemon) own() error {
 	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
-		return configError(fmt.Errorf("state_dir: %w; make it writable for this user, or set state_dir", err))
+		return stateError(fmt.Errorf("state_dir: %w; make it writable for this user, or set state_dir", err))
 	}
 	f, err := os.OpenFile(filepath.Join(d.cfg.StateDir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return configError(fmt.Errorf("state_dir: %w; make it writable for this user, or set state_dir", err))
+		return stateError(fmt.Errorf("state_dir: %w; make it writable for this user, or set state_dir", err))
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
@@ -110,11 +110,21 @@ func (d *daemon) own() error {
 	return nil
 }
 
+// stateError marks an error about the state folder: a restart may cure what is short for a while, and nothing else.
+func stateError(err error) error {
+	for _, passing := range []error{unix.ENOSPC, unix.EDQUOT, unix.EMFILE, unix.ENFILE, unix.EIO} {
+		if errors.Is(err, passing) {
+			return failed(err)
+		}
+	}
+	return configError(err)
+}
+
 // sites builds every site. Their formats are read from nginx.conf here, once; what is wrong with any of them is reported together.
 func (d *daemon) sites(once bool) ([]*pipeline.Site, error) {
 	key, err := hostKey(d.cfg.StateDir)
 	if err != nil {
-		return nil, configError(err)
+		return nil, stateError(err)
 	}
 	var sites []*pipeline.Site
 	var errs []error

@@ -50,15 +50,24 @@ func hostKey(stateDir string) ([]byte, error) {
 	return key, nil
 }
 
+// makeKey makes a key and keeps it. It is on the disk before it has its name: half a key after a power cut would keep ngxtap from starting.
 func makeKey(file string) ([]byte, error) {
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {
 		return nil, err
 	}
 	text := []byte(hex.EncodeToString(key))
-	tmp := fmt.Sprintf("%s.%d", file, os.Getpid())
-	if err := os.WriteFile(tmp, text, 0o600); err != nil {
+	f, err := os.OpenFile(fmt.Sprintf("%s.%d", file, os.Getpid()), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
 		return nil, err
 	}
-	return text, os.Rename(tmp, file)
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(f.Name()))
+	}
+	return text, nil
 }

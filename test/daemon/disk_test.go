@@ -82,7 +82,7 @@ func TestStateDirFullAtTheFirstStart(t *testing.T) {
 	h := s.host(t, brokers, nil)
 	onSmallDisk(t, h, fill)
 	s.log.WriteLines(t, 0, 10)
-	exits(t, h.Start(t), 78, "key for hashed secrets", "no space left on device")
+	exits(t, h.Start(t), 1, "key for hashed secrets", "no space left on device") // a restart may find room
 	h.Wrap = nil
 	s.shipped(t, h)
 }

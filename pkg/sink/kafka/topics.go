@@ -63,26 +63,18 @@ func (c *cluster) gone(t topicUse) error {
 		"if that may create topics) and this site goes on from its committed position: %w", t.name, t.what, sink.ErrConfig)
 }
 
-// createTopic asks the controller for a topic. If the broker knows no defaults (before Kafka 2.4, KIP-464), it asks for one
-// partition and one replica.
+// createTopic asks the controller for a topic. What can't be cured by asking again wraps sink.ErrConfig, here or in classify; all else
+// passes, such as too few brokers for the replicas that are wanted. A topic is never made with fewer: it would outlive the outage.
 func (c *cluster) createTopic(t topicUse) error {
-	detail := c.topicDetail(t)
-	err := c.askForTopic(t, detail, false)
-	if errors.Is(err, sarama.ErrInvalidPartitions) || errors.Is(err, sarama.ErrInvalidReplicationFactor) {
-		if detail.NumPartitions == -1 || detail.ReplicationFactor == -1 {
-			detail.NumPartitions, detail.ReplicationFactor = max(detail.NumPartitions, 1), max(detail.ReplicationFactor, 1)
-			err = c.askForTopic(t, detail, false)
-		}
-	}
+	err := c.askForTopic(t, c.topicDetail(t), false)
 	switch {
 	case err == nil, errors.Is(err, sarama.ErrTopicAlreadyExists):
 		return nil
-	case errors.Is(err, sarama.ErrNotController), errors.Is(err, sarama.ErrRequestTimedOut), errors.Is(err, sarama.ErrThrottlingQuotaExceeded):
-		return fmt.Errorf("create topic %s (%s): %w", t.name, t.what, err)
-	}
-	var refused sarama.KError
-	if errors.As(err, &refused) {
-		return fmt.Errorf("create topic %s (%s): %w: create it by hand, or let this user do it: %w", t.name, t.what, err, sink.ErrConfig)
+	case errors.Is(err, sarama.ErrInvalidReplicationFactor):
+		return fmt.Errorf("create topic %s (%s): %w: fewer brokers are up than kafka.replication_factor, or the brokers' default.replication.factor, asks for",
+			t.name, t.what, err)
+	case errors.Is(err, sarama.ErrInvalidPartitions), errors.Is(err, sarama.ErrInvalidConfig), errors.Is(err, sarama.ErrInvalidRequest):
+		return fmt.Errorf("create topic %s (%s): %w: create it by hand: %w", t.name, t.what, err, sink.ErrConfig)
 	}
 	return fmt.Errorf("create topic %s (%s): %w", t.name, t.what, err)
 }
