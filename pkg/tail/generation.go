@@ -166,7 +166,7 @@ func (t *Tailer) setback(s *source, g *generation, err error) (Chunk, outcome) {
 	if g.failing.IsZero() {
 		g.failing = t.tick
 	}
-	if g.gz && t.tick.Sub(g.failing) >= t.cfg.RotateGrace {
+	if g.gz && !refusedByKernel(err) && t.tick.Sub(g.failing) >= t.cfg.RotateGrace {
 		t.lose(g, fmt.Sprintf("the archive %s is damaged: %v", g.file.Path, err))
 		return Chunk{}, gotOn
 	}

@@ -9,10 +9,18 @@ import (
 	"io/fs"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // errMoved is what a file that was renamed between looking and opening is passed over with. The next poll finds it again.
 var errMoved = errors.New("was renamed meanwhile")
+
+// refusedByKernel says whether err is the system's answer and not a fault of what is in the file: it may be another one later.
+func refusedByKernel(err error) bool {
+	var no unix.Errno
+	return errors.As(err, &no)
+}
 
 // moving says whether err means that names are changing just now.
 func moving(err error) bool { return errors.Is(err, errMoved) || errors.Is(err, fs.ErrNotExist) }
@@ -118,7 +126,7 @@ func (t *Tailer) resume(s *source, g *generation, c *candidate) {
 			if !c.gz && c.path != s.real && c.st.size > 0 {
 				defer t.takeNew(s, c, false) // truncated while nobody looked, and then renamed
 			}
-		case !c.gz:
+		case !c.gz || refusedByKernel(err):
 			s.fail(t, g, err)
 			return
 		default: // perhaps it is still being compressed
@@ -174,7 +182,7 @@ func (t *Tailer) search(s *source, g *generation) (bool, error) {
 				s.gens = slices.DeleteFunc(s.gens, unread)
 				return true, nil
 			}
-			if err != nil && !gz { // a damaged archive may be anything: it is no reason to wait for ever
+			if err != nil && (!gz || refusedByKernel(err)) { // a damaged archive may be anything: it is no reason to wait for ever
 				failed = err
 			}
 		}

@@ -97,3 +97,44 @@ func TestUnopenedFilesAreCompared(t *testing.T) {
 		}
 	}
 }
+
+// locked is a disk on which archives can't be opened while it is.
+type locked struct{ on bool }
+
+func (d *locked) stat(_ string, st fileStat, err error) (fileStat, error) { return st, err }
+
+func (d *locked) open(path string, src content, st fileStat, err error) (content, fileStat, error) {
+	if err == nil && d.on && filepath.Ext(path) == ".gz" {
+		src.close()
+		return nil, fileStat{}, &fs.PathError{Op: "open", Path: path, Err: unix.EACCES}
+	}
+	return src, st, err
+}
+
+// An archive that may not be opened is no damaged one: however long it takes, it is waited for.
+func TestArchiveThatMayNotBeOpenedIsWaitedFor(t *testing.T) {
+	for _, reading := range []bool{false, true} {
+		t.Run(fmt.Sprintf("while reading %v", reading), func(t *testing.T) {
+			r, path, text, p := readHalf(t)
+			disk := &locked{on: true}
+			r.cfg.disk = disk
+			rename(t, path, path+".1")
+			write(t, path, "next\n")
+			gz(t, path+".1")
+			if reading { // it was opened, and then taken away
+				disk.on = false
+				r.start(p)
+				r.pollOnce()
+				p = r.stop()
+				disk.on = true
+			}
+			r.start(p)
+			r.after(10 * DefaultRotateGrace)
+			r.wantLost()
+			disk.on = false
+			r.after(DefaultRotateGrace)
+			r.want(text, "next\n")
+			r.wantLost()
+		})
+	}
+}
