@@ -167,7 +167,7 @@ func (s *Site) lookFirst() {
 		return
 	}
 	quiet := s.cfg.Tail
-	quiet.Logger = nil // the session says it all again
+	quiet.Logger = nil // the site may have committed long ago; the session says what there is to say
 	in, err := tail.Open(quiet, nil)
 	if err != nil {
 		return // so does the session
@@ -217,6 +217,11 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 		l.oldest = time.Now()
 		if err := l.commit(ctx); err != nil {
 			return time.Since(began), err
+		}
+		for _, f := range in.Status() {
+			if f.State == tail.Reading {
+				s.log.Info("reading a log file", "path", f.Path, "bytes", f.Size) // lookFirst saw it and said nothing
+			}
 		}
 	}
 	s.stats.setState(StateRunning)
