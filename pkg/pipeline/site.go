@@ -127,7 +127,7 @@ func (s *Site) Run(ctx context.Context) error {
 		if errors.As(err, &large) {
 			s.keepOut(large)
 		}
-		if worked > time.Minute {
+		if worked > time.Minute || s.stats.Commits.Load() > commits {
 			wait = newBackoff(s.cfg.RetryAfter)
 		}
 		d := wait.next()
