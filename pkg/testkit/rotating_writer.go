@@ -30,9 +30,6 @@ func NewRotatingWriter(tb testing.TB, path string, workers int) *RotatingWriter 
 // Path returns where the log is.
 func (w *RotatingWriter) Path() string { return w.path }
 
-// Workers returns how many workers there are.
-func (w *RotatingWriter) Workers() int { return len(w.workers) }
-
 // Write lets a worker write s as it is, by one write. Whole lines end in '\n'; without it, half a line is written.
 func (w *RotatingWriter) Write(worker int, s string) {
 	w.tb.Helper()

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"testing"
 	"time"
 )
 
@@ -21,19 +20,6 @@ type Registry struct {
 	Dir string // holds output.log
 
 	proc *process // owned
-}
-
-// StartRegistry starts a registry and stops it at the end of the test. compatibility becomes the global level, for example BACKWARD;
-// "" leaves the registry's own default, which is NONE.
-func StartRegistry(t testing.TB, compatibility string) *Registry {
-	t.Helper()
-	Require(t, PartRegistry)
-	r, err := startRegistry(t.TempDir(), compatibility)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.stop)
-	return r
 }
 
 // startRegistry starts a registry with its files below dir. The caller calls stop.

@@ -161,16 +161,8 @@ func (l *Log) Rotate(t testing.TB) {
 	l.ReopenAll(t)
 }
 
-// Truncate cuts the live log to nothing, as copytruncate does after its copy. What the workers write from now on is another
-// generation. It returns the one that ended.
-func (l *Log) Truncate(t testing.TB) *oracle.Generation {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.truncate(t)
-}
-
-func (l *Log) truncate(t testing.TB) *oracle.Generation {
+// truncate cuts the live log to nothing. What the workers write from now on is another generation. l.mu is held.
+func (l *Log) truncate(t testing.TB) {
 	t.Helper()
 	f, err := os.OpenFile(l.Path, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
@@ -186,7 +178,6 @@ func (l *Log) truncate(t testing.TB) *oracle.Generation {
 			w.gen = g
 		}
 	}
-	return old
 }
 
 // CopyTruncate copies the live log to path+to and truncates it, with nothing written in between.
