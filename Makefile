@@ -41,6 +41,7 @@ components:
 
 unit:
 	$(GO) vet ./...
+	$(GO) test -tags failpoint ./pkg/failpoint
 	$(GO) test -timeout 30m ./cmd/... ./pkg/... ./test/lint/... ./test/gen/... ./test/bench/...
 
 e2e: build
