@@ -34,7 +34,11 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 			}
 		}
 	}
-	wg.Go(func() { d.progress(ctx, sites) })
+	every := progressDaemon
+	if d.servers != nil {
+		every = progressEmbedded
+	}
+	wg.Go(func() { d.progress(ctx, sites, every) })
 	return func() {
 		for i := range sites {
 			if d.servers != nil && once {
@@ -146,12 +150,8 @@ const (
 	progressDaemon   = time.Minute
 )
 
-// progress logs what each site has done, whenever there is something new.
-func (d *daemon) progress(ctx context.Context, sites []*pipeline.Site) {
-	every := progressDaemon
-	if d.servers != nil {
-		every = progressEmbedded
-	}
+// progress logs what each site has done, whenever there is something new. It leaves the servers alone: a reload hands them on.
+func (d *daemon) progress(ctx context.Context, sites []*pipeline.Site, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	last := make([]int64, len(sites))
