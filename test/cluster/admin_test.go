@@ -195,3 +195,21 @@ func (a *admin) configure(t *testing.T, topic, key, value string) {
 		return kerr.ErrorForCode(r.Resources[0].ErrorCode)
 	})
 }
+
+// transactions tells which transactions are open, for a test that has failed.
+func (a *admin) transactions() (open []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for _, shard := range a.client.RequestSharded(ctx, kmsg.NewPtrListTransactionsRequest()) {
+		if shard.Err != nil {
+			open = append(open, shard.Err.Error())
+			continue
+		}
+		for _, s := range shard.Resp.(*kmsg.ListTransactionsResponse).TransactionStates {
+			if !strings.HasPrefix(s.TransactionState, "Complete") && s.TransactionState != "Empty" {
+				open = append(open, s.TransactionalID+" "+s.TransactionState)
+			}
+		}
+	}
+	return open
+}

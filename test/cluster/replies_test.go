@@ -79,9 +79,9 @@ func TestRequestsAndRepliesGoAstray(t *testing.T) {
 	for i, s := range r.sites {
 		q, m := requests[i/len(mishaps)], mishaps[i%len(mishaps)]
 		t.Run(q.name+"-"+m.name, func(t *testing.T) {
-			// Producer ids are asked for again within Recover, and a doubled reply may be found by its correlation id only.
-			if n := sessions[s]; n < 3 && q.key != proxy.InitProducerID && m.do != proxy.DoubleReply {
-				t.Errorf("%d sessions: the fault did not end two", n)
+			// Producer ids are asked for again within Recover, and a doubled reply may be found only by its correlation id. The second strike may meet Recover, too.
+			if n := sessions[s]; n < 2 && q.key != proxy.InitProducerID && m.do != proxy.DoubleReply {
+				t.Errorf("%d sessions: the fault did not strike", n)
 			}
 			r.h.Judge(t, s.name, s.j, oracle.Rules{})
 			t.Logf("%d sessions", sessions[s])

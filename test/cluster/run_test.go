@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -115,11 +114,14 @@ func (r *runner) launch() {
 		if !r.t.Failed() || d.Alive() != nil {
 			return
 		}
+		r.t.Logf("open transactions: %v", r.c.admin.transactions())
 		d.Signal(r.t, syscall.SIGCONT)
 		d.Signal(r.t, syscall.SIGQUIT)
 		d.Wait(r.t, patience)
 		out := d.Output(r.t)
-		r.t.Logf("the daemon's goroutines:\n%.30000s", out[max(0, strings.Index(out, "SIGQUIT")):])
+		said, stacks, _ := strings.Cut(out, "SIGQUIT")
+		r.t.Logf("the daemon said last:\n%s", said[max(0, len(said)-30000):])
+		r.t.Logf("the daemon's goroutines:\n%.30000s", stacks)
 	})
 }
 
@@ -249,11 +251,17 @@ func (r *runner) drain() {
 	}
 }
 
-// said waits until the daemon has logged one of the texts.
-func (r *runner) said(texts ...string) {
+// said waits until the daemon has logged a line with this text, and returns the first.
+func (r *runner) said(text string) (line string) {
 	r.t.Helper()
 	components.Eventually(r.t, patience, func() error {
-		out := r.d.Output(r.t)
-		return errNot(slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(out, s) }), "the daemon did not say any of %q", texts)
+		for l := range strings.Lines(r.d.Output(r.t)) {
+			if strings.Contains(l, text) {
+				line = strings.TrimSpace(l)
+				return nil
+			}
+		}
+		return fmt.Errorf("the daemon did not say %q", text)
 	})
+	return line
 }
