@@ -100,9 +100,7 @@ func (r *runner) start() {
 	for _, s := range r.sites {
 		r.write(s)
 	}
-	for _, s := range r.sites {
-		r.commits(s, 5)
-	}
+	r.commitsOf(5, r.sites...)
 }
 
 // launch starts the daemon. If the test fails while it runs, the log shows where it stood.
@@ -173,15 +171,26 @@ func (r *runner) write(s *site) {
 }
 
 // commits waits for n more commits of s.
-func (r *runner) commits(s *site, n int) {
+func (r *runner) commits(s *site, n int) { r.t.Helper(); r.commitsOf(n, s) }
+
+// commitsOf waits for n more commits of each of the sites.
+func (r *runner) commitsOf(n int, sites ...*site) {
 	r.t.Helper()
-	_, before, _ := r.c.watch.of(r.h.Instance, s.name)
+	want := map[*site]int{}
+	for _, s := range sites {
+		_, now, _ := r.c.watch.of(r.h.Instance, s.name)
+		want[s] = now + n
+	}
 	components.Eventually(r.t, patience, func() error {
 		if err := r.d.Alive(); err != nil {
 			return err
 		}
-		_, now, _ := r.c.watch.of(r.h.Instance, s.name)
-		return errNot(now >= before+n, "site %s: %d commits more, want %d", s.name, now-before, n)
+		for s, n := range want {
+			if _, now, _ := r.c.watch.of(r.h.Instance, s.name); now < n {
+				return fmt.Errorf("site %s has %d commits, want %d", s.name, now, n)
+			}
+		}
+		return nil
 	})
 }
 
