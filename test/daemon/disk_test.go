@@ -21,7 +21,7 @@ import (
 // run there. Nobody else sees it, and it is gone with them.
 func onSmallDisk(t *testing.T, h *harness.Host, prepare string) {
 	t.Helper()
-	needRoot(t, "a small file system is mounted")
+	needNamespaces(t, "a small file system is mounted")
 	state := filepath.Join(h.Dir, "state")
 	script := fmt.Sprintf(`set -e; mkdir -p "%[1]s.kept"; mkdir -p "%[1]s"; mount -t tmpfs -o size=64k tmpfs "%[1]s"
 		cp "%[1]s.kept"/* "%[1]s"/ 2>/dev/null || true; cd "%[1]s"; %[2]s; cd /; exec "$@"`, state, prepare)
@@ -147,7 +147,7 @@ http {
 // glued ones in quarantine.
 func TestLogDiskFull(t *testing.T) {
 	t.Parallel()
-	needRoot(t, "a small file system is mounted")
+	needNamespaces(t, "a small file system is mounted")
 	s, brokers := newSite(t), fakeBroker(t)
 	disk := filepath.Join(s.dir, "disk")
 	if err := os.Mkdir(disk, 0o777); err != nil {

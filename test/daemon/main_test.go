@@ -114,7 +114,7 @@ func (s *site) verdict(t *testing.T, h *harness.Host) *oracle.Verdict {
 // onHost makes the daemons that h starts from now on believe that they run on another host.
 func onHost(t *testing.T, h *harness.Host, name string) {
 	t.Helper()
-	needRoot(t, "another host name needs a UTS namespace")
+	needNamespaces(t, "another host name needs a UTS namespace")
 	h.Wrap = []string{"unshare", "--uts", "sh", "-c", `echo ` + name + ` >/proc/sys/kernel/hostname && exec "$@"`, "sh"}
 }
 
@@ -127,6 +127,15 @@ func needRoot(t *testing.T, why string) {
 		t.Fatalf("this test needs root: %s", why)
 	default:
 		t.Skipf("this test needs root: %s", why)
+	}
+}
+
+// needNamespaces is needRoot for tests that also mount or give a process a host name, which a sandbox may forbid to root.
+func needNamespaces(t *testing.T, why string) {
+	t.Helper()
+	needRoot(t, why)
+	if err := harness.Namespaces(); err != nil {
+		t.Skipf("%s: %v", why, err)
 	}
 }
 

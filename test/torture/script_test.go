@@ -132,17 +132,24 @@ func (m *maker) ms(from, to int) time.Duration {
 	return time.Duration(from+m.IntN(to-from+1)) * time.Millisecond
 }
 
-// newScript makes the script of a seed. root says whether faults may be injected that only root can.
-func newScript(seed uint64, root bool) *script {
+// rights say which faults can be injected here.
+type rights struct {
+	root   bool // those that only root can
+	limits bool // those that need a user namespace
+}
+
+// newScript makes the script of a seed.
+func newScript(seed uint64, allowed rights) *script {
 	m := &maker{Rand: rand.New(rand.NewPCG(seed, 0x6e6778)), s: &script{seed: seed}}
 	s := m.s
 	s.nodes = pick(m, 1, 1, 3)
 	s.grace = m.ms(100, 1000)
 	s.atLeast = m.chance(12)
 	s.plain, s.blind, s.tmpfs = m.chance(30), m.chance(15), m.chance(15)
-	if !root {
+	if !allowed.root {
 		s.plain, s.tmpfs = false, false
 	}
+	s.blind = s.blind && allowed.limits
 	s.shakeEnd = s.nodes > 1 && m.chance(50)
 	s.kafka = []string{"compression: " + pick(m, "lz4", "zstd", "snappy", "gzip", "none"), fmt.Sprintf("partitions: %d", pick(m, 1, 1, 3)),
 		"request_timeout: 1s", fmt.Sprintf("transaction_timeout: %ds", pick(m, 1, 5, 5, 5))}

@@ -23,9 +23,12 @@ func TestMain(m *testing.M) {
 func TestTorture(t *testing.T) {
 	first, last, err := seeds(os.Getenv("SEEDS"))
 	must(t, err)
-	root := os.Geteuid() == 0
-	if !root {
-		fmt.Println("torture: not root: no small disks, no ordinary user and no permissions taken away in these runs")
+	allowed := rights{root: os.Geteuid() == 0 && harness.Namespaces() == nil, limits: harness.UserNamespaces() == nil}
+	if !allowed.root {
+		fmt.Println("torture: not root, or not allowed to mount: no small disks, no ordinary user and no permissions taken away in these runs")
+	}
+	if !allowed.limits {
+		fmt.Println("torture: no user namespaces: inotify is not taken away in these runs")
 	}
 	harness.Binary(t, true) // once, before the clock runs
 	sum := newTally()
@@ -40,7 +43,7 @@ func TestTorture(t *testing.T) {
 	for range workers() {
 		wg.Go(func() {
 			for seed := range todo {
-				ok := t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { run(t, newScript(seed, root), sum) })
+				ok := t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) { run(t, newScript(seed, allowed), sum) })
 				sum.ended(seed, !ok)
 			}
 		})
