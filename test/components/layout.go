@@ -72,6 +72,3 @@ func (k *Kafka) AwaitUp(t testing.TB) {
 		t.Fatal(err)
 	}
 }
-
-// Running says whether the process of broker i runs, which it does while it is frozen as well.
-func (k *Kafka) Running(i int) bool { return k.nodes[i].proc.alive() }
