@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/pipeline"
@@ -22,6 +23,9 @@ func (a *app) reload(old *daemon, once bool) (*daemon, []*pipeline.Site, error) 
 		return nil, nil, err
 	}
 	sites, err := d.sites(once)
+	if err == nil {
+		err = d.startable(old)
+	}
 	if err != nil {
 		if d.registry != nil {
 			d.registry.Close()
@@ -31,6 +35,24 @@ func (a *app) reload(old *daemon, once bool) (*daemon, []*pipeline.Site, error) 
 	d.lock = old.lock
 	old.lock, old.servers = nil, nil
 	return d, sites, nil
+}
+
+// startable looks at what only the start itself would find out, when the old sites are gone already: a port that is taken, a
+// certificate that is none.
+func (d *daemon) startable(old *daemon) error {
+	if listen := d.cfg.Admin.Listen; listen != "off" && listen != old.cfg.Admin.Listen {
+		l, err := net.Listen("tcp", listen)
+		if err != nil {
+			return fmt.Errorf("admin.listen: %w", err)
+		}
+		l.Close()
+	}
+	for i := range d.cfg.Sites {
+		if _, err := kafkaConfig(d.cfg, &d.cfg.Sites[i], d.log); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sameIdentity refuses changes that only a restart can make: they would move the lock, or the position of every file.
