@@ -76,12 +76,7 @@ type Shipment struct {
 func Read(ctx context.Context, src Source) (*Shipment, error) {
 	src.complete()
 	s := &Shipment{}
-	dec := &decoder{registry: strings.TrimSuffix(src.Registry, "/"), codecs: map[string]*goavro.Codec{}}
-	if src.Registry == "" {
-		if err := dec.loadSchemas(ctx, src); err != nil {
-			return nil, err
-		}
-	}
+	dec := &decoder{src: src, registry: strings.TrimSuffix(src.Registry, "/"), codecs: map[string]*goavro.Codec{}}
 	for i, topic := range []string{src.Topic, src.Topic + ".quarantine"} {
 		records, err := readTopic(ctx, src, topic)
 		if err != nil {
@@ -249,12 +244,14 @@ func tryEndOffsets(ctx context.Context, client *kgo.Client, topic string) (map[i
 
 // decoder decodes values by the schema that wrote them.
 type decoder struct {
+	src      Source
 	registry string
 	codecs   map[string]*goavro.Codec // by the bytes of the framing
 }
 
-func (d *decoder) loadSchemas(ctx context.Context, src Source) error {
-	records, err := readTopic(ctx, src, src.Schemas)
+// loadSchemas reads the schemas topic to its end as it is now: a schema is in it at the latest when its first event can be read.
+func (d *decoder) loadSchemas(ctx context.Context) error {
+	records, err := readTopic(ctx, d.src, d.src.Schemas)
 	if err != nil {
 		return err
 	}
@@ -309,7 +306,13 @@ func (d *decoder) codec(ctx context.Context, value []byte) (*goavro.Codec, []byt
 		if len(value) < 10 || value[0] != 0xC3 || value[1] != 0x01 {
 			return nil, nil, fmt.Errorf("not a single object: %.20x", value)
 		}
-		if c := d.codecs[hex.EncodeToString(value[2:10])]; c != nil {
+		key := hex.EncodeToString(value[2:10])
+		if d.codecs[key] == nil {
+			if err := d.loadSchemas(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
+		if c := d.codecs[key]; c != nil {
 			return c, value[10:], nil
 		}
 		return nil, nil, fmt.Errorf("nobody announced schema %x", value[2:10])
