@@ -179,6 +179,7 @@ func (t *Tailer) emit(g *generation, buf []byte) Chunk {
 	data := buf[g.tailLen:len(buf):len(buf)]
 	t.learn(g, data)
 	c := Chunk{File: g.file, Offset: g.offset, Line: g.lines, Data: data}
+	t.last = emitted{g, g.offset, g.lines, g.tailLen, len(buf)}
 	g.lines += int64(bytes.Count(data, newline))
 	g.tailLen = copy(g.tail[:], buf[max(0, len(buf)-markMax):])
 	t.advance(g, int64(len(data)))

@@ -202,8 +202,22 @@ func (r *rig) drain() {
 		if c.Empty() {
 			return
 		}
-		r.take(r.t, c)
+		r.take(r.t, r.giveBack(c))
 	}
+}
+
+// giveBack returns now and then some of the lines of a chunk to the reader, as a site does that is held in the middle of a block.
+func (r *rig) giveBack(c Chunk) Chunk {
+	r.t.Helper()
+	n := bytes.LastIndexByte(c.Data[:max(0, len(c.Data)-1)], '\n') + 1
+	if n == 0 || c.NoNewline || c.Oversize != nil || (int(c.Offset)+len(c.Data))%3 > 0 {
+		return c
+	}
+	if err := r.Unread(c.Offset + int64(n)); err != nil {
+		r.t.Fatal(err)
+	}
+	c.Data = c.Data[:n]
+	return c
 }
 
 // after lets d pass, in polls, and reads all there is meanwhile.

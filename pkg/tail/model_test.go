@@ -145,7 +145,7 @@ func (m *world) read(n int) {
 		if c.Empty() {
 			return
 		}
-		m.take(c)
+		m.take(m.r.giveBack(c))
 	}
 }
 

@@ -137,6 +137,7 @@ type Tailer struct {
 	closed  bool
 	cursor  int    // the source whose turn it is
 	buf     []byte // mark and block of the file being read
+	last    emitted
 	dirs    map[string]listing
 
 	// What the last look refused.
@@ -208,6 +209,7 @@ func orDefault[T int | int64 | time.Duration](v, def T) T {
 func (t *Tailer) Read(ctx context.Context, wait time.Duration) (Chunk, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.last = emitted{}
 	t.tick = t.cfg.now()
 	end := t.tick.Add(wait)
 	for {
