@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,7 +103,7 @@ type HostConfig struct {
 type Site struct {
 	Name  string
 	Paths []string // files or globs
-	// AccessLog are further lines for the section access_log, as "key: value".
+	// AccessLog are further lines for the section access_log, as "key: value". Without nginx_conf among them the format is LogFormat.
 	AccessLog []string
 	// Extra are further lines of the site's file.
 	Extra string
@@ -131,10 +132,20 @@ func NewHost(t testing.TB, c HostConfig) *Host {
 	}
 	write(t, h.Config, text)
 	for _, s := range c.Sites {
-		log := append([]string{"paths: [" + strings.Join(s.Paths, ", ") + "]", "log_format: '" + LogFormat + "'", "rotate_grace: 1s"}, s.AccessLog...)
-		write(t, filepath.Join(dir, "sites.d", s.Name+".yaml"), fmt.Sprintf("site: %s\naccess_log:\n  %s\n%s\n", s.Name, strings.Join(dedupe(log), "\n  "), s.Extra))
+		h.WriteSite(t, s)
 	}
 	return h
+}
+
+// WriteSite writes a site's file, in place of the one that is there. A daemon that runs takes it over on SIGHUP.
+func (h *Host) WriteSite(t testing.TB, s Site) {
+	t.Helper()
+	log := []string{"paths: [" + strings.Join(s.Paths, ", ") + "]", "rotate_grace: 1s"}
+	if !slices.ContainsFunc(s.AccessLog, func(l string) bool { return strings.HasPrefix(l, "nginx_conf:") }) {
+		log = append(log, "log_format: '"+LogFormat+"'")
+	}
+	log = dedupe(append(log, s.AccessLog...))
+	write(t, filepath.Join(h.Dir, "sites.d", s.Name+".yaml"), fmt.Sprintf("site: %s\naccess_log:\n  %s\n%s\n", s.Name, strings.Join(log, "\n  "), s.Extra))
 }
 
 // dedupe keeps the last of several lines with one key.
