@@ -219,18 +219,17 @@ func (r *Registry) Schema(ctx context.Context, id int32) (string, error) {
 		schema, err = c.SchemaByID(ctx, int(id))
 		return err
 	})
-	switch {
-	case err != nil:
+	text = ""
+	if err == nil {
+		text, err = selfContained(schema)
+	}
+	if err != nil {
 		return "", fmt.Errorf("fetch schema %d: %w", id, err)
-	case schema.Type != sr.TypeAvro:
-		return "", fmt.Errorf("fetch schema %d: it is of type %s, want Avro", id, schema.Type)
-	case len(schema.References) > 0:
-		return "", fmt.Errorf("fetch schema %d: it refers to schemas of other subjects (%s), which is not supported", id, schema.References[0].Subject)
 	}
 	r.mu.Lock()
-	r.texts[id] = schema.Schema
+	r.texts[id] = text
 	r.mu.Unlock()
-	return schema.Schema, nil
+	return text, nil
 }
 
 // newClient returns a client of one registry URL, and the URL without user and password, which must not reach a log or the cache.
