@@ -11,6 +11,12 @@ type Options struct {
 	// whole lines, and columns of the line of its own request. Only lines that can be read in exactly one way are accepted even
 	// then.
 	TrustUnescaped bool
+
+	// Types gives variables, by their names in lower case, another kind than LookupVariable knows: Text, Int, Long or Double. Of what
+	// map, set, geo or js_set define nothing is known, so it is Text without a word here; and a column whose values drift away from
+	// their type can be made Text. A line whose value does not fit the kind is a misfit, as ever. Names that the format lacks do no harm:
+	// one map serves all formats of a site.
+	Types map[string]Kind
 }
 
 // Format is a compiled log_format. It does not change after Compile, and any number of goroutines may use it at once.

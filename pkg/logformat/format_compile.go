@@ -44,7 +44,10 @@ func Compile(d *Definition, o Options) (*Format, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Format{def: d, columns: newColumns(refs, literals), literals: literals}
+	if err := checkTypes(o.Types); err != nil {
+		return nil, err
+	}
+	f := &Format{def: d, columns: newColumns(refs, literals, o.Types), literals: literals}
 	for _, c := range f.columns {
 		set := valueBytes(c.Kind, d.Escape)
 		f.sets = append(f.sets, &set)

@@ -76,13 +76,16 @@ func at(d *Definition, i int, format string, args ...any) error {
 	return fmt.Errorf("%scolumn %d of the format: %s", place(d), i+1, fmt.Sprintf(format, args...))
 }
 
-// newColumns looks the variables up.
-func newColumns(refs []variableRef, literals []string) []Column {
+// newColumns looks the variables up. types are the kinds of Options.
+func newColumns(refs []variableRef, literals []string, types map[string]Kind) []Column {
 	columns := make([]Column, len(refs))
 	for i, r := range refs {
 		columns[i] = Column{
 			Variable: LookupVariable(r.name),
 			Quoted:   strings.HasSuffix(literals[i], `"`) && strings.HasPrefix(literals[i+1], `"`),
+		}
+		if k, ok := types[columns[i].Name]; ok {
+			columns[i].Kind = k
 		}
 	}
 	return columns
