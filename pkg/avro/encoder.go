@@ -73,9 +73,19 @@ func NewEncoder(f *logformat.Format, ev *schema.Event, o Options) (*Encoder, err
 					field.Name, c+1, f.Definition().Name, len(e.columns))
 			}
 		}
-		e.steps = append(e.steps, e.compile(&field, o.Secrets))
+		s := e.compile(&field, o.Secrets)
+		if s.source == schema.Value && s.policy != inClear && s.holdsNumber() {
+			return nil, fmt.Errorf("compile an encoder: $%s may hold a secret, which a number would carry in clear text; give it no type, "+
+				"or name it in headers.keep", e.columns[s.column].Name)
+		}
+		e.steps = append(e.steps, s)
 	}
 	return e, nil
+}
+
+// holdsNumber tells whether the value is written as a number. Only variables that were given a type can be numbers and secrets.
+func (s *step) holdsNumber() bool {
+	return s.kind == logformat.Int || s.kind == logformat.Long || s.kind == logformat.Double
 }
 
 func (e *Encoder) compile(field *schema.Field, secrets *Secrets) step {
