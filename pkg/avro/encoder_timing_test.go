@@ -1,6 +1,6 @@
 package avro
 
-// Shows what a line costs: splitting and encoding, encoding alone, and the same events through goavro.
+// Shows what a line costs: splitting and encoding, encoding alone, the same events through goavro, and finding the names of the headers.
 
 import (
 	"testing"
@@ -101,4 +101,23 @@ func BenchmarkGoavro(b *testing.B) {
 			i = 0
 		}
 	}
+}
+
+func BenchmarkHeaderNames(b *testing.B) {
+	r, lines := corpus(b, Options{})
+	h, err := NewHeaderNames(r.event, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	event := r.encode(b, string(lines[0]))
+	n := 0
+	count := func(logformat.Family, []byte) { n++ }
+	b.ReportAllocs()
+	b.SetBytes(int64(len(event)))
+	for b.Loop() {
+		if err := h.Each(event, count); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)/float64(b.N), "names/op")
 }
