@@ -33,7 +33,11 @@ func formatsOf(s *config.Site) ([]*pipeline.Format, *logformat.Conf, error) {
 }
 
 func compile(d *logformat.Definition, s *config.Site) (*pipeline.Format, error) {
-	f, err := logformat.Compile(d, logformat.Options{TrustUnescaped: s.AccessLog.TrustUnescaped})
+	types, err := kindsOf(s.AccessLog.Types)
+	if err != nil {
+		return nil, err
+	}
+	f, err := logformat.Compile(d, logformat.Options{TrustUnescaped: s.AccessLog.TrustUnescaped, Types: types})
 	if err != nil {
 		return nil, err
 	}

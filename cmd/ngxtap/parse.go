@@ -41,6 +41,7 @@ func formatFlags(cmd *cobra.Command, s *config.Site) {
 	f.StringVar(&s.AccessLog.Format, "format", "combined", "name of the log_format")
 	f.StringVar(&s.Site, "site", s.Site, "name of the site in the events")
 	f.BoolVar(&s.AccessLog.TrustUnescaped, "trust-unescaped", false, "accept escape=none, in which clients can forge lines")
+	f.Var(&typeFlag{&s.AccessLog.Types}, "type", "type of a variable that nginx.conf itself defines: app_ms=long; string, int, long or double")
 	f.StringSliceVar(&s.Headers.Promote, "promote", nil, "request headers that also become fields")
 	_ = cmd.MarkFlagRequired("nginx-conf") // fails only for a flag that does not exist
 }

@@ -17,6 +17,7 @@ var (
 	nameOK  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 	topicOK = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`) // Kafka: Topic.validate
 	fieldOK = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	varOK   = regexp.MustCompile(`^[A-Za-z0-9_]+$`) // ngx_http_log_compile_format
 )
 
 // The bounds of max_line: less would refuse ordinary lines, more could not become an event within Kafka's default message size.
@@ -256,6 +257,7 @@ func (a *AccessLog) check(k *checker, base string) {
 	if a.Escape != "" {
 		k.oneOf("access_log.escape", a.Escape, "default", "json", "none")
 	}
+	checkTypes(k, a.Types)
 	k.oneOf("access_log.start_at", a.StartAt, "beginning", "end")
 	if a.MaxLine < minMaxLine || a.MaxLine > maxMaxLine {
 		k.fail("access_log.max_line", "%v is not between %v and %v", a.MaxLine, Size(minMaxLine), Size(maxMaxLine))
@@ -263,6 +265,26 @@ func (a *AccessLog) check(k *checker, base string) {
 	k.between("access_log.rotate_grace", a.RotateGrace, 100*time.Millisecond, time.Hour)
 	if a.HeldBytes < minHeldBytes {
 		k.fail("access_log.held_bytes", "%v is less than %v", a.HeldBytes, Size(minHeldBytes))
+	}
+}
+
+// checkTypes folds the names of variables to lower case, as Nginx does.
+func checkTypes(k *checker, types []VariableType) {
+	first := map[string]string{}
+	for i := range types {
+		t, key := &types[i], fmt.Sprintf("access_log.types[%d]", i)
+		t.Name = strings.ToLower(t.Name)
+		switch {
+		case t.Name == "":
+			k.fail(key+".name", "name the variable, such as app_ms")
+		case !varOK.MatchString(t.Name):
+			k.fail(key+".name", "%q is not the name of a variable: letters, digits and \"_\", without \"$\"", t.Name)
+		case first[t.Name] != "":
+			k.fail(key+".name", "%s has a type already, at %s", t.Name, first[t.Name])
+		default:
+			first[t.Name] = k.pos.at(k.file, key)
+		}
+		k.oneOf(key+".type", t.Type, "string", "int", "long", "double")
 	}
 }
 

@@ -163,6 +163,9 @@ type AccessLog struct {
 	Escape string `yaml:"escape"`
 	// TrustUnescaped accepts a format with escape=none, in which a client can forge lines. Default: false.
 	TrustUnescaped bool `yaml:"trust_unescaped"`
+	// Types of variables of which ngxtap knows no better than that they are strings: those of map, set, geo, js_set and other
+	// people's modules. A type given here wins over the known one, too. A value that does not fit sends its line to quarantine.
+	Types []VariableType `yaml:"types"`
 	// StartAt is where to begin on the very first start: beginning or end. Default: beginning.
 	StartAt string `yaml:"start_at"`
 	// MaxLine is the longest line accepted; a longer one goes to quarantine. Default: 1MiB, which is also the most.
@@ -182,6 +185,14 @@ type AccessLog struct {
 	// AllowHardLinks reads files that have other names when they are first seen; whoever can write the folder could otherwise have
 	// somebody else's file read. Default: false.
 	AllowHardLinks bool `yaml:"allow_hard_links"`
+}
+
+// VariableType gives a variable of the log_format a type.
+type VariableType struct {
+	// Name of the variable, without "$". Not a header, $request or a time.
+	Name string `yaml:"name"`
+	// Type is string, int (0 to 2147483647), long (with a sign, 64 bits) or double. A value that is missing is null.
+	Type string `yaml:"type"`
 }
 
 // Headers says what happens to headers on their way.

@@ -77,6 +77,16 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("tab", "kafka:\n\tbrokers: [a:1]\n", site, "ngxtap.yaml:2: not valid YAML")
 	f("map for list", "kafka:\n  brokers: {a: 1}\n", site, "ngxtap.yaml:2: kafka.brokers must be a list")
 	f("value for map", "kafka: 9092\n", site, "ngxtap.yaml:1: kafka must hold keys")
+	types := "site: shop\naccess_log:\n  paths: [a]\n  log_format: '$status'\n  types:\n"
+	f("type unknown", "", types+"    - {name: a, type: long}\n    - {name: b, type: float}\n", `sites.d/0.yaml:7: access_log.types[1].type: "float" is not one of string, int, long, double`)
+	f("type misspelt", "", types+"    - {name: a, type: long}\n    - name: b\n      typ: long\n", "sites.d/0.yaml:8: unknown key access_log.types[1].typ; did you mean type?")
+	f("type twice", "", types+"    - {name: app_ms, type: long}\n    - {name: App_ms, type: int}\n",
+		"sites.d/0.yaml:7: access_log.types[1].name: app_ms has a type already, at ", "sites.d/0.yaml:6")
+	f("type of no name", "", types+"    - {type: long}\n", "sites.d/0.yaml:6: access_log.types[0].name: name the variable")
+	f("type with a dollar", "", types+"    - {name: $a, type: long}\n", `sites.d/0.yaml:6: access_log.types[0].name: "$a" is not the name of a variable`)
+	f("types as keys", "", types+"    app_ms: long\n", "sites.d/0.yaml:6: access_log.types must be a list")
+	f("type as a word", "", types+"    - app_ms=long\n", "sites.d/0.yaml:6: access_log.types[0] must hold keys, such as name, type")
+	f("type of a list", "", types+"    - {name: [a, b], type: long}\n", "sites.d/0.yaml:6: access_log.types[0].name must be a single value")
 	f("roots without links", "", "site: shop\naccess_log:\n  paths: [a]\n  log_format: '$status'\n  symlink_roots: [/var/log/pods]\n",
 		"sites.d/0.yaml:5: access_log.symlink_roots: goes with follow_symlinks: true")
 	f("list for value", "instance: [a]\n", site, "ngxtap.yaml:1: instance must be a single value")

@@ -168,7 +168,7 @@ func placeErrors(file string, pos lines, err error) error {
 		var de *mapstructure.DecodeError
 		if errors.As(e, &de) {
 			key := strings.TrimPrefix(de.Name(), ".")
-			errs = append(errs, fmt.Errorf("%s: %s: %w", pos.at(file, strings.SplitN(key, "[", 2)[0]), key, de.Unwrap()))
+			errs = append(errs, fmt.Errorf("%s: %s: %w", pos.at(file, key), key, de.Unwrap()))
 			continue
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", file, e))

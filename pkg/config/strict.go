@@ -20,7 +20,7 @@ func (l lines) at(file, key string) string {
 		if n, ok := l[key]; ok {
 			return fmt.Sprintf("%s:%d", file, n)
 		}
-		i := strings.LastIndexByte(key, '.')
+		i := strings.LastIndexAny(key, ".[")
 		if i < 0 {
 			return file + ":1"
 		}
@@ -61,6 +61,13 @@ func walk(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs *[]er
 	case t.Kind() == reflect.Slice:
 		if n.Kind == yaml.MappingNode {
 			*errs = append(*errs, fmt.Errorf("%s:%d: %s must be a list: [a, b]", file, n.Line, path))
+		}
+		if t.Elem().Kind() == reflect.Struct && n.Kind == yaml.SequenceNode {
+			for i, item := range n.Content {
+				at := fmt.Sprintf("%s[%d]", path, i)
+				pos[at] = item.Line
+				walk(file, at, item, t.Elem(), pos, errs)
+			}
 		}
 	default:
 		if n.Kind != yaml.ScalarNode {
