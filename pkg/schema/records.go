@@ -24,3 +24,19 @@ const originType = `{"type":"record","name":"Origin","doc":"Which bytes of which
 	`{"name":"offset","type":"long","doc":"Byte offset of the line in the file."},` +
 	`{"name":"length","type":"int","doc":"Length of the raw line in bytes, without its newline."},` +
 	`{"name":"crc32c","type":"int","doc":"CRC-32C (Castagnoli) of those bytes; the bits of an unsigned number."}]}`
+
+// QuarantineReplayed is the Avro schema of the other kind of record in <topic>.quarantine: it says which lines of that topic one
+// transaction has sent as events after all, and is part of that transaction. The encoder of it is in pkg/avro.
+const QuarantineReplayed = `{"type":"record","name":"QuarantineReplayed","namespace":"ngxtap",` +
+	`"doc":"Which lines of this quarantine topic were sent as events after all, in the transaction that this record is part of.","fields":[` +
+	`{"name":"event_time","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When they were sent."},` +
+	`{"name":"site","type":"string","doc":"The site of these lines."},` +
+	`{"name":"host","type":"string","doc":"The host that sent them."},` +
+	`{"name":"seq","type":"long","doc":"Number of this record among those of the site, from 1."},` +
+	`{"name":"lines","type":"long","doc":"How many lines it is about."},` +
+	`{"name":"partitions","type":{"type":"array","items":{"type":"record","name":"ReplayedPartition",` +
+	`"doc":"Lines in one partition of this topic.","fields":[` +
+	`{"name":"partition","type":"int"},` +
+	`{"name":"before","type":"long","doc":"No record of this site before this one names an offset above; -1 for none at all."},` +
+	`{"name":"ranges","type":{"type":"array","items":{"type":"record","name":"OffsetRange","fields":[` +
+	`{"name":"first","type":"long"},{"name":"count","type":"long"}]}}}]}}}]}`
