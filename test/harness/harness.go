@@ -235,6 +235,23 @@ func (h *Host) AwaitBytes(t testing.TB, daemon *components.Program, site string,
 	})
 }
 
+// AwaitArrived waits until as many lines of a site as said are events or in quarantine. It reads Kafka, so it counts across restarts.
+func (h *Host) AwaitArrived(t testing.TB, daemon *components.Program, site string, lines int, within time.Duration) {
+	t.Helper()
+	components.Eventually(t, within, func() error {
+		if err := daemon.Alive(); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		s, err := oracle.Read(ctx, h.Source(site))
+		if err == nil && len(s.Records) < lines {
+			err = fmt.Errorf("%d of %d lines of site %s have arrived", len(s.Records), lines, site)
+		}
+		return err
+	})
+}
+
 // Judge reads what arrived of a site and judges it. Every problem is an error of the test.
 func (h *Host) Judge(t testing.TB, site string, j *oracle.Journal, rules oracle.Rules) *oracle.Verdict {
 	t.Helper()
