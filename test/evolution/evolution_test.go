@@ -8,6 +8,7 @@ package evolution
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -126,11 +127,21 @@ func (e *evolving) edit(t *testing.T, to int, rename bool) {
 	}
 }
 
-// widen lets the site's file say that app_ms is a long.
-func (e *evolving) widen(t *testing.T) {
+// widen lets the site's file say that app_ms is a long, edits nginx.conf with it, and waits until the daemon knows both: it may see the
+// one before the other.
+func (e *evolving) widen(t *testing.T, to int) {
 	t.Helper()
 	e.site.AccessLog = append(e.site.AccessLog, "types: [{name: app_ms, type: long}]")
 	e.host.WriteSite(t, e.site)
+	e.edit(t, to, true)
+	e.daemon.Signal(t, syscall.SIGHUP)
+	components.Eventually(t, long, func() error {
+		all := changes(t, e.host.Source(e.site.Name))
+		if last := all[len(all)-1]; last.Class != "backward" {
+			return fmt.Errorf("the new type of app_ms is not announced; so far:\n%s", told(all))
+		}
+		return e.daemon.Alive()
+	})
 }
 
 // TestEvolution edits, waits for the announcement, and reloads, three times.
@@ -138,14 +149,12 @@ func TestEvolution(t *testing.T) {
 	e := startEvolving(t, "evolving")
 	for to := 1; to < len(steps); to++ {
 		e.load.hold(t, e.slow, 12)
-		if steps[to].Tag == "v4" {
-			e.widen(t)
-			e.edit(t, to, false)
-			e.daemon.Signal(t, syscall.SIGHUP)
+		if steps[to].Class == "backward" {
+			e.widen(t, to)
 		} else {
 			e.edit(t, to, false)
+			awaitChanges(t, e.daemon, e.host.Source(e.site.Name), to)
 		}
-		awaitChanges(t, e.daemon, e.host.Source(e.site.Name), to)
 		e.nginx.Reload(t, "")
 		e.load.await(t, 300)
 		e.load.release(t, e.slow, 8) // old workers log between the new ones; what is left is logged later still
@@ -179,9 +188,7 @@ func TestEvolutionAtOnce(t *testing.T) {
 	e.load.await(t, 100)
 	awaitChanges(t, e.daemon, e.host.Source(e.site.Name), 2)
 	e.load.hold(t, e.slow, 10)
-	e.widen(t)
-	e.edit(t, 3, true)
-	e.daemon.Signal(t, syscall.SIGHUP)
+	e.widen(t, 3)
 	e.nginx.Reload(t, "")
 	e.load.await(t, 300)
 	e.load.release(t, e.slow, 10)
