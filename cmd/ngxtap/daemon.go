@@ -14,6 +14,7 @@ import (
 
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/embedded"
+	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/pipeline"
 	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink"
@@ -144,7 +145,8 @@ func (d *daemon) sites(once bool) ([]*pipeline.Site, error) {
 
 func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, error) {
 	log := d.log.With("site", s.Site)
-	formats, conf, err := formatsOf(s)
+	watch := newConfWatch(s)
+	formats, conf, err := watch.read()
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
 	}
@@ -157,12 +159,23 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
 	}
+	strategy, err := schema.ParseSubjectStrategy(d.cfg.Registry.Subject)
+	if err != nil {
+		return nil, configError(err)
+	}
 	owner := kafka.NewOwner()
 	site, err := pipeline.New(pipeline.Config{
 		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
-		Frame: func(ctx context.Context) ([]byte, error) { return d.frame(ctx, s, formats, secrets, log) },
-		Open:  func() (sink.Sink, error) { return d.sink(s, owner) },
+		OnChange: policyOf(&s.OnChange), Secrets: secrets, Edited: watch.edited,
+		Frame: func(ctx context.Context, stream sink.Stream, record, schemaJSON string) (*pipeline.Frame, error) {
+			return d.frame(ctx, strategy.Subject(topicOf(s, stream), record), schemaJSON)
+		},
+		Compile: func(def *logformat.Definition, recipe string) (*pipeline.Format, error) {
+			return recompile(def, recipe, s.Site)
+		},
+		Accepted: newAcceptance(d.cfg.StateDir, s.Site).has,
+		Open:     func() (sink.Sink, error) { return d.sink(s, owner) },
 	})
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: %w", s.File, s.Line, err))
@@ -170,49 +183,40 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	return site, nil
 }
 
-// frame gets the schema ids of a site's formats and of its quarantine and compiles the encoders. It waits for a registry that is
-// away, unless the ids are known from before.
-func (d *daemon) frame(ctx context.Context, s *config.Site, formats []*pipeline.Format, secrets *avroSecrets, log *slog.Logger) (quarantine []byte, err error) {
-	strategy, err := schema.ParseSubjectStrategy(d.cfg.Registry.Subject)
-	if err != nil {
-		return nil, configError(err)
+// policyOf returns what a site does about changes.
+func policyOf(c *config.OnChange) pipeline.Policy {
+	return pipeline.Policy{
+		Full: schema.Action(c.Full), Backward: schema.Action(c.Backward), Forward: schema.Action(c.Forward), Breaking: schema.Action(c.Breaking),
+		Refused: schema.Action(c.Refused), Away: schema.Action(c.RegistryAway),
 	}
-	for _, f := range formats {
-		prefix, err := d.prefix(ctx, strategy.Subject(s.Topic, f.Event().FullName()), f.Schema(), log)
-		if errors.Is(err, schema.ErrRefused) {
-			log.Error("the registry refused the schema; lines of this format go to quarantine; when it accepts the schema, restart", "format", f.Name(), "error", err)
-			f.Refused, err = err, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		f.Announce = d.framing == schema.SingleObject
-		if err := f.Prepare(prefix, secrets); err != nil {
-			return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
-		}
-	}
-	quarantine, err = d.prefix(ctx, strategy.Subject(s.Topic+".quarantine", "ngxtap.QuarantinedLine"), schema.QuarantinedLine, log)
-	if err != nil {
-		return nil, fmt.Errorf("schema of the quarantine: %w", err)
-	}
-	return quarantine, nil
 }
 
-// prefix returns the framing of values with this schema.
-func (d *daemon) prefix(ctx context.Context, subject, schemaJSON string, log *slog.Logger) ([]byte, error) {
+// topicOf returns the topic of a stream whose values have a schema.
+func topicOf(s *config.Site, stream sink.Stream) string {
+	switch stream {
+	case sink.Quarantine:
+		return s.Topic + kafka.QuarantineSuffix
+	case sink.Changes:
+		return kafka.DefaultChangesTopic
+	}
+	return s.Topic
+}
+
+// frame gets the framing of values with a schema. It asks the registry, where there is one, and does not wait for it.
+func (d *daemon) frame(ctx context.Context, subject, schemaJSON string) (*pipeline.Frame, error) {
 	if d.framing == schema.SingleObject {
 		fp, err := schema.Fingerprint(schemaJSON)
 		if err != nil {
 			return nil, err
 		}
-		return schema.AppendSingleObject(nil, fp), nil
+		return &pipeline.Frame{Prefix: schema.AppendSingleObject(nil, fp), Announce: true}, nil
 	}
-	id, err := waitForID(ctx, d.registry, subject, schemaJSON, log)
+	id, err := d.registry.Register(ctx, subject, schemaJSON)
 	if err != nil {
 		return nil, err
 	}
-	log.Info("schema", "subject", subject, "id", id)
-	return schema.AppendConfluent(nil, id), nil
+	d.log.Info("schema", "subject", subject, "id", id)
+	return &pipeline.Frame{Prefix: schema.AppendConfluent(nil, id)}, nil
 }
 
 // embeddedDir is where the embedded servers keep their data.

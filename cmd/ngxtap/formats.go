@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/logformat"
@@ -14,15 +16,39 @@ import (
 // formatsOf finds and compiles the candidate formats of a site: the one it names first, then the others that nginx.conf writes to
 // the same files, in nginx.conf's order.
 func formatsOf(s *config.Site) ([]*pipeline.Format, *logformat.Conf, error) {
-	defs, conf, err := definitions(&s.AccessLog)
+	return newConfWatch(s).read()
+}
+
+// confWatch notices edits of the configuration that a site's formats come from.
+type confWatch struct {
+	site   *config.Site
+	watch  *logformat.Watch // nil: the site's own file has the format
+	failed error            // why the last edit can't be used
+	since  time.Time        // when it was first seen
+}
+
+// settle is how long a file that can't be used must stay as it is before that is said: an editor may be in the middle of writing it.
+const settle = time.Second
+
+func newConfWatch(s *config.Site) *confWatch {
+	w := &confWatch{site: s}
+	if a := &s.AccessLog; a.LogFormat == "" {
+		w.watch = logformat.NewWatch(a.NginxConf, logformat.ConfOptions{Prefix: a.NginxPrefix})
+	}
+	return w
+}
+
+// read reads the configuration and compiles the site's formats.
+func (w *confWatch) read() ([]*pipeline.Format, *logformat.Conf, error) {
+	defs, conf, err := w.definitions()
 	if err != nil {
 		return nil, conf, err
 	}
 	var out []*pipeline.Format
 	for i, d := range defs {
-		f, err := compile(d, s)
+		f, err := compile(d, w.site)
 		if err != nil {
-			if i > 0 && s.AccessLog.Format != "" {
+			if i > 0 && w.site.AccessLog.Format != "" {
 				continue // not the one that was asked for
 			}
 			return nil, conf, err
@@ -32,19 +58,73 @@ func formatsOf(s *config.Site) ([]*pipeline.Format, *logformat.Conf, error) {
 	return out, conf, nil
 }
 
-func compile(d *logformat.Definition, s *config.Site) (*pipeline.Format, error) {
-	types, err := kindsOf(s.AccessLog.Types)
-	if err != nil {
-		return nil, err
+// edited is pipeline.Config.Edited. It is called by one goroutine at a time.
+func (w *confWatch) edited() ([]*pipeline.Format, error) {
+	if w.watch == nil {
+		return nil, nil
 	}
-	f, err := logformat.Compile(d, logformat.Options{TrustUnescaped: s.AccessLog.TrustUnescaped, Types: types})
-	if err != nil {
-		return nil, err
+	if !w.watch.Changed() {
+		if w.failed != nil && time.Since(w.since) >= settle {
+			return nil, w.failed
+		}
+		return nil, nil
 	}
-	return pipeline.NewFormat(f, schema.Options{Site: s.Site, Promote: s.Headers.Promote})
+	formats, _, err := w.read()
+	if w.failed = err; err != nil {
+		w.since = time.Now()
+		return nil, nil
+	}
+	return formats, nil
 }
 
-func definitions(a *config.AccessLog) ([]*logformat.Definition, *logformat.Conf, error) {
+// recipe is how a format of a site is compiled, beside its definition. The committed position keeps it with the formats.
+type recipe struct {
+	Types          []config.VariableType `json:"types,omitempty"`
+	Promote        []string              `json:"promote,omitempty"`
+	TrustUnescaped bool                  `json:"trust_unescaped,omitempty"`
+}
+
+func compile(d *logformat.Definition, s *config.Site) (*pipeline.Format, error) {
+	return recipe{s.AccessLog.Types, s.Headers.Promote, s.AccessLog.TrustUnescaped}.compile(d, s.Site)
+}
+
+// recompile is pipeline.Config.Compile.
+func recompile(d *logformat.Definition, text, site string) (*pipeline.Format, error) {
+	var r recipe
+	if text != "" {
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			return nil, fmt.Errorf("read how log_format %s was compiled: %w", d.Name, err)
+		}
+	}
+	return r.compile(d, site)
+}
+
+func (r recipe) compile(d *logformat.Definition, site string) (*pipeline.Format, error) {
+	types, err := kindsOf(r.Types)
+	if err != nil {
+		return nil, err
+	}
+	lf, err := logformat.Compile(d, logformat.Options{TrustUnescaped: r.TrustUnescaped, Types: types})
+	if err != nil {
+		return nil, err
+	}
+	f, err := pipeline.NewFormat(lf, schema.Options{Site: site, Promote: r.Promote})
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	if string(text) != "{}" {
+		f.Recipe = string(text)
+	}
+	return f, nil
+}
+
+// definitions finds the log_formats of a site.
+func (w *confWatch) definitions() ([]*logformat.Definition, *logformat.Conf, error) {
+	a := &w.site.AccessLog
 	if a.LogFormat != "" {
 		esc, err := logformat.ParseEscape(a.Escape)
 		if err != nil {
@@ -54,7 +134,7 @@ func definitions(a *config.AccessLog) ([]*logformat.Definition, *logformat.Conf,
 		d.Name = "log_format" // of the site's file
 		return []*logformat.Definition{d}, nil, nil
 	}
-	conf, err := logformat.ReadConf(a.NginxConf, logformat.ConfOptions{Prefix: a.NginxPrefix})
+	conf, err := w.watch.Read()
 	if err != nil {
 		return nil, nil, err
 	}

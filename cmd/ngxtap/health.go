@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // health is good while every site runs. What somebody should look at, but what no restart would mend, leaves it good and is told in
-// words behind the states: log files that can't be read, data that was declared lost, a state_dir that can't be written to.
+// words behind the states: log files that can't be read, an nginx.conf that can't be used, a
+// changed schema, data that was declared lost, a state_dir that can't be written to.
 func health(sites []*pipeline.Site, stateDir string) (ok bool, text string) {
 	ok = true
 	var lines, notes []string
@@ -24,6 +26,13 @@ func health(sites []*pipeline.Site, stateDir string) (ok bool, text string) {
 		lines = append(lines, fmt.Sprintf("site %s: %s since %s", s.Name(), state, since.UTC().Format("2006-01-02T15:04:05Z")))
 		for _, why := range st.Unreadable() {
 			notes = append(notes, fmt.Sprintf("site %s: %s", s.Name(), why))
+		}
+		if why := st.ConfigProblem(); why != "" {
+			notes = append(notes, fmt.Sprintf("site %s: the configuration of the log as it is now can't be used, and changes nothing until it is mended: %s", s.Name(), why))
+		}
+		if _, last := st.Changes(); last != nil {
+			notes = append(notes, fmt.Sprintf("site %s: last schema change at %s, %s, %s: %s", s.Name(),
+				time.UnixMicro(last.Time).UTC().Format(time.RFC3339), last.Class, last.Action, last.Text))
 		}
 		if n := st.Losses.Load(); n > 0 {
 			notes = append(notes, fmt.Sprintf("site %s: log data was declared lost %d times since the start, %d bytes and whatever could not be counted; "+

@@ -5,6 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ngxtap/pkg/pipeline"
+	"ngxtap/pkg/schema"
 	"ngxtap/pkg/tail"
 )
 
@@ -21,6 +22,9 @@ var (
 	descUnread   = siteDesc("unreadable_files", "Log files that can't be read at the moment; /healthz says why.")
 	descHeld     = siteDesc("held_deleted_files", "Deleted log files that are held open because they may have unread lines.")
 	descHeldSize = siteDesc("held_deleted_bytes", "Bytes that these files take on the disk, bounded by access_log.held_bytes.")
+	descChanges  = siteDesc("schema_changes_total", "Schema changes committed since the start, by where they were noticed and by class.", "source", "class")
+	descHeldBack = siteDesc("held", "1 if the site is stopped before a line that on_change or the registry does not let through; /healthz says why.")
+	descProblem  = siteDesc("configuration_unusable", "1 if nginx.conf as it is now can't be used; the formats from before go on, /healthz says why.")
 	descCommits  = siteDesc("commits_total", "Commits since the start.")
 	descSessions = siteDesc("sessions_total", "Sessions begun since the start; each after the first is a recovery.")
 	descLag      = siteDesc("lag_bytes", "Bytes in the log files that were not committed at the last commit.")
@@ -66,6 +70,14 @@ func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
 		files, held := st.Held()
 		gauge(descHeld, float64(files))
 		gauge(descHeldSize, float64(held))
+		changes, _ := st.Changes()
+		for _, source := range []schema.ChangeSource{schema.FromConfiguration, schema.FromRegistry, schema.FromData} {
+			for class := schema.ClassNone; class <= schema.ClassBreaking; class++ {
+				counter(descChanges, changes[pipeline.ChangeKind{Source: source, Class: class}], string(source), class.String())
+			}
+		}
+		gauge(descHeldBack, number(st.HeldBack()))
+		gauge(descProblem, number(st.ConfigProblem() != ""))
 		counter(descCommits, st.Commits.Load())
 		counter(descSessions, st.Sessions.Load())
 		gauge(descLag, float64(st.Lag()))
@@ -81,10 +93,15 @@ func newMetrics(sites []*pipeline.Site, stateDir string) *prometheus.Registry {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "ngxtap_state_dir_writable", Help: "1 if state_dir can be written to, 0 if not: the daemon goes on without, /healthz says why.",
 	}, func() float64 {
-		if stateDirProblem(stateDir) != nil {
-			return 0
-		}
-		return 1
+		return number(stateDirProblem(stateDir) == nil)
 	}))
 	return reg
+}
+
+// number is 1 for true and 0 for false, as metrics have it.
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

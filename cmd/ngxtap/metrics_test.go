@@ -34,8 +34,10 @@ func TestMetricsAccountForEveryByte(t *testing.T) {
 	far := sinktest.NewMemory()
 	site, err := pipeline.New(pipeline.Config{
 		Site: "shop", Instance: "web-01", Formats: formats, Once: true, Logger: slog.New(slog.DiscardHandler), Tail: tail.Config{Paths: []string{log}},
-		Frame: func(context.Context) ([]byte, error) { return nil, formats[0].Prepare(nil, nil) },
-		Open:  func() (sink.Sink, error) { return far.Open(sinktest.Process{Run: "r", Host: "h"}), nil },
+		Frame: func(context.Context, sink.Stream, string, string) (*pipeline.Frame, error) {
+			return &pipeline.Frame{}, nil
+		},
+		Open: func() (sink.Sink, error) { return far.Open(sinktest.Process{Run: "r", Host: "h"}), nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func (a *app) schemaCmd() *cobra.Command {
 		RunE:    func(*cobra.Command, []string) error { return failed(a.schemaShow(&s)) },
 	}
 	formatFlags(show, &s)
-	cmd.AddCommand(show, a.schemaDiffCmd())
+	cmd.AddCommand(show, a.schemaDiffCmd(), a.schemaAcceptCmd())
 	return cmd
 }
 

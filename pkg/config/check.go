@@ -157,9 +157,9 @@ func (c *Config) checkRegistry(k *checker, base string) {
 			r.Framing = "confluent"
 		}
 	}
-	k.oneOf("registry.framing", r.Framing, "confluent", "single-object")
-	if r.Framing == "confluent" && len(r.URLs) == 0 {
-		k.fail("registry.framing", "confluent needs a registry: set registry.url")
+	k.oneOf("registry.framing", r.Framing, "confluent", "header", "single-object")
+	if (r.Framing == "confluent" || r.Framing == "header") && len(r.URLs) == 0 {
+		k.fail("registry.framing", "%s needs a registry: set registry.url", r.Framing)
 	}
 	k.oneOf("registry.subject", r.Subject, "topic", "record", "topic-record")
 	k.secret("registry.password", base, &r.Password, &c.Warnings)
@@ -210,8 +210,14 @@ func (s *Site) finish(file string, pos lines, c *Config) []error {
 	if s.Headers.HashKey != "" && len(s.Headers.HashKey) < 16 {
 		k.fail("headers.hash_key", "is too short to protect anything: use at least 16 characters")
 	}
-	k.oneOf("on_change.compatible", s.OnChange.Compatible, "evolve")
-	k.oneOf("on_change.breaking", s.OnChange.Breaking, "quarantine")
+	k.oneOf("on_change.compatible", s.OnChange.Compatible, "evolve", "quarantine", "hold")
+	s.OnChange.complete()
+	k.oneOf("on_change.full", s.OnChange.Full, "evolve", "quarantine", "hold")
+	k.oneOf("on_change.backward", s.OnChange.Backward, "evolve", "quarantine", "hold")
+	k.oneOf("on_change.forward", s.OnChange.Forward, "evolve", "quarantine", "hold")
+	k.oneOf("on_change.breaking", s.OnChange.Breaking, "evolve", "quarantine", "hold")
+	k.oneOf("on_change.refused", s.OnChange.Refused, "quarantine", "hold")
+	k.oneOf("on_change.registry_away", s.OnChange.RegistryAway, "hold", "quarantine")
 	for _, o := range s.Outputs {
 		k.oneOf("outputs", o, "kafka")
 	}

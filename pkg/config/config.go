@@ -108,7 +108,8 @@ type Registry struct {
 	URL string `yaml:"url"`
 	// URLs are further addresses of the same registry, tried in turn.
 	URLs []string `yaml:"urls"`
-	// Framing of Kafka values: confluent (needs a registry) or single-object. Default: confluent with a registry, else single-object.
+	// Framing of Kafka values: confluent (the schema id before the event) or header (the id in the record header __value_schema_id), which
+	// need a registry, or single-object. Default: confluent with a registry, else single-object.
 	Framing string `yaml:"framing"`
 	// Subject is the naming strategy: topic, record or topic-record. Default: topic.
 	Subject  string `yaml:"subject"`
@@ -208,10 +209,31 @@ type Headers struct {
 	Promote []string `yaml:"promote"`
 }
 
-// OnChange is the policy for each class of schema change.
+// OnChange says what to do about a changed format, by the class of the change: evolve (register the schema and go on), quarantine (go
+// on, the lines of the new format are kept in quarantine) or hold (stop the site before the first such line; the log file is the queue).
+// `ngxtap schema accept` lets a change through.
 type OnChange struct {
-	// Compatible changes (full, backward, forward). Only evolve is built yet.
+	// Compatible is for the classes full, backward and forward together. Default: evolve.
 	Compatible string `yaml:"compatible"`
-	// Breaking changes. Only quarantine is built yet.
+	// Full is for changes after which old and new readers read old and new events. Default: as compatible.
+	Full string `yaml:"full"`
+	// Backward is for changes after which old readers fail on new events. Default: as compatible.
+	Backward string `yaml:"backward"`
+	// Forward is for changes after which new readers fail on old events. Default: as compatible.
+	Forward string `yaml:"forward"`
+	// Breaking is for changes after which neither reads the events of the other. Default: quarantine.
 	Breaking string `yaml:"breaking"`
+	// Refused is for schemas that the registry does not take: quarantine or hold. It is asked again now and then. Default: quarantine.
+	Refused string `yaml:"refused"`
+	// RegistryAway is for new schemas while no registry answers: hold or quarantine. Known schemas go on. Default: hold.
+	RegistryAway string `yaml:"registry_away"`
+}
+
+// complete gives the classes that are not set the policy of Compatible.
+func (o *OnChange) complete() {
+	for _, p := range []*string{&o.Full, &o.Backward, &o.Forward} {
+		if *p == "" {
+			*p = o.Compatible
+		}
+	}
 }

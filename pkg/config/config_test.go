@@ -101,6 +101,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("sasl without mechanism", "kafka:\n  sasl: {username: a}\n", site, "need a mechanism")
 	f("unset variable", "kafka:\n  sasl: {mechanism: PLAIN, username: a, password: '${NGXTAP_TEST_UNSET}'}\n", site, "ngxtap.yaml:2: kafka.sasl.password: environment variable NGXTAP_TEST_UNSET is not set")
 	f("missing secret file", "registry:\n  token: file:nothere\n", site, "ngxtap.yaml:2: registry.token: read the secret")
+	f("header without registry", "registry: {framing: header}\n", site, "header needs a registry")
 	f("confluent without registry", "registry: {framing: confluent}\n", site, "confluent needs a registry")
 	f("password in url", "registry: {url: 'http://a:b@c'}\n", site, "keep the password out of the URL")
 	f("missing ca", "kafka:\n  tls: {ca_file: no.pem}\n", site, "kafka.tls.ca_file", "no such file")
@@ -112,7 +113,10 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("huge line", "", "site: a\naccess_log: {paths: [/x], max_line: 1GiB}\n", "is not between 4KiB and 1MiB")
 	f("hardly any disk", "", "site: a\naccess_log: {paths: [/x], held_bytes: 1KiB}\n", "is less than 1MiB")
 	f("bad size", "", "site: a\naccess_log: {paths: [/x], max_line: much}\n", "is not a size")
-	f("policy not built", "", site+"on_change: {breaking: hold}\n", `"hold" is not one of quarantine`)
+	f("policy", "", site+"on_change: {breaking: stop}\n", `"stop" is not one of evolve, quarantine, hold`)
+	f("policy of one class", "", site+"on_change: {forward: stop}\n", `"stop" is not one of evolve, quarantine, hold`)
+	f("evolve what is refused", "", site+"on_change: {refused: evolve}\n", `"evolve" is not one of quarantine, hold`)
+	f("evolve without an id", "", site+"on_change: {registry_away: evolve}\n", `"evolve" is not one of hold, quarantine`)
 	f("output not built", "", site+"outputs: [s3]\n", `"s3" is not one of kafka`)
 	f("short key", "", site+"headers: {hash_key: short}\n", "too short to protect")
 	f("topic clash", "kafka: {state_topic: nginx.shop.access}\n", site, "is used as kafka.state_topic")
@@ -270,6 +274,24 @@ func TestSize(t *testing.T) {
 		var s Size
 		if err := s.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is accepted as %v", text, s)
+		}
+	}
+}
+
+// One word sets the policy of all compatible changes, another that of one class.
+func TestOnChange(t *testing.T) {
+	cfg, err := Load(write(t, "instance: x\n", "site: a\naccess_log: {paths: [/x]}\n",
+		"site: b\naccess_log: {paths: [/x]}\non_change: {compatible: hold, full: evolve, refused: hold}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []OnChange{
+		{Compatible: "evolve", Full: "evolve", Backward: "evolve", Forward: "evolve", Breaking: "quarantine", Refused: "quarantine", RegistryAway: "hold"},
+		{Compatible: "hold", Full: "evolve", Backward: "hold", Forward: "hold", Breaking: "quarantine", Refused: "hold", RegistryAway: "hold"},
+	}
+	for i, w := range want {
+		if got := cfg.Sites[i].OnChange; got != w {
+			t.Errorf("site %s: %+v, want %+v", cfg.Sites[i].Site, got, w)
 		}
 	}
 }

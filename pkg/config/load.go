@@ -103,7 +103,7 @@ func siteDefaults() Site {
 		AccessLog:   AccessLog{StartAt: "beginning", MaxLine: 1 << 20, RotateGrace: 10 * time.Second, HeldBytes: 1 << 30},
 		PartitionBy: "none",
 		Headers:     Headers{Secrets: "hash"},
-		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine"},
+		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine", Refused: "quarantine", RegistryAway: "hold"},
 		Outputs:     []string{"kafka"},
 	}
 }

@@ -18,11 +18,11 @@ type Format struct {
 	split *logformat.Format
 	event *schema.Event
 	enc   *avro.Encoder
+	frame *Frame // what enc puts before the values, and what goes beside them; nil until it is known
 
-	// Announce says that the schema is to be written to the schemas stream, because no registry keeps it.
-	Announce bool
-	// Refused is the registry's refusal of the schema, if it did: lines of this format then go to quarantine.
-	Refused error
+	// Recipe says how the format was compiled, beside its definition, so that it can be compiled in the same way in another life of the
+	// site. The pipeline only compares it.
+	Recipe string
 }
 
 // NewFormat derives the schema of a compiled format.

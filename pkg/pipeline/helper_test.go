@@ -50,16 +50,24 @@ func config(t testing.TB, far *sinktest.Memory, path string, formats ...*Format)
 		Site: "shop", Instance: "web-01", Formats: formats, Once: true, CommitInterval: 5 * time.Millisecond, RetryAfter: time.Millisecond,
 		Logger: slog.New(slog.DiscardHandler),
 		Tail:   tail.Config{Paths: []string{path}, RotateGrace: 20 * time.Millisecond, PollInterval: 5 * time.Millisecond},
-		Frame: func(context.Context) ([]byte, error) {
-			for _, f := range formats {
-				if err := f.Prepare(nil, nil); err != nil {
-					return nil, err
-				}
-			}
-			return nil, nil
-		},
-		Open: func() (sink.Sink, error) { return far.Open(sinktest.Process{Run: "test", Host: "web-01"}), nil },
+		Frame:  func(context.Context, sink.Stream, string, string) (*Frame, error) { return &Frame{}, nil },
+		Open:   func() (sink.Sink, error) { return far.Open(sinktest.Process{Run: "test", Host: "web-01"}), nil },
 	}
+}
+
+// ready makes a line that has no session take the lines of the site's formats.
+func ready(t testing.TB, s *Site, l *line) {
+	t.Helper()
+	for _, f := range s.current {
+		l.st.Formats = append(l.st.Formats, known(f))
+	}
+	l.formats = s.candidates(l.st.Formats)
+	for _, c := range l.formats {
+		if err := c.prepare(&Frame{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.order, l.until = order(nil, l.st.Formats, l.formats, "g1", 0)
 }
 
 // once runs a site over everything its files hold now.

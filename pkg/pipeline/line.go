@@ -23,18 +23,27 @@ type line struct {
 	in   *tail.Tailer
 	st   *state
 
-	batch     *sink.Batch
-	free      freeList
-	spans     []logformat.Span
-	announced []bool // by format: its schema is in this session's records
-	quarKnown bool   // likewise the quarantine's
-	origin    avro.Origin
-	fileID    string
-	count     *Count // of fileID, since the last commit
-	tally     tally
-	counts    map[string]*Count // by generation id, since the last commit
-	oldest    time.Time         // when the oldest uncommitted block was read; zero if there is none
-	commits   int
+	batch *sink.Batch
+	free  freeList
+	spans []logformat.Span
+
+	formats      []*candidate // what lines may look like: those of the configuration, and those it had before
+	order        []*candidate // the same, in the order in which they are tried here
+	until        int64        // the offset in the file up to which that order holds
+	held         *candidate   // whose line the site stops at; nil: it goes on
+	looked       time.Time    // when the configuration was looked at
+	lookPause    time.Duration
+	lookedAnew   bool  // it was looked at after the present block was read
+	number       int64 // of the session
+	quarKnown    bool  // the quarantine's schema is in this session's records
+	changesKnown bool  // likewise that of changes
+	origin       avro.Origin
+	fileID       string
+	count        *Count // of fileID, since the last commit
+	tally        tally
+	counts       map[string]*Count // by generation id, since the last commit
+	oldest       time.Time         // when the oldest uncommitted block was read; zero if there is none
+	commits      int
 }
 
 // freeList keeps batches for reuse; a sink may give one back from another goroutine.
@@ -61,7 +70,7 @@ func (f *freeList) put(b *sink.Batch) {
 }
 
 func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) *line {
-	l := &line{site: s, out: out, in: in, st: st, announced: make([]bool, len(s.cfg.Formats)), counts: map[string]*Count{}}
+	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}}
 	l.batch = l.free.get()
 	return l
 }
@@ -70,6 +79,9 @@ func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) *line {
 // the context of what must not be torn apart by a stop: it outlives ctx by stopGrace.
 func (l *line) run(ctx, work context.Context) error {
 	for {
+		if err := l.hold(ctx, work); err != nil {
+			return err
+		}
 		chunk, err := l.in.Read(ctx, l.untilCommit())
 		if ctx.Err() != nil {
 			failpoint.Hit(failpoint.ShuttingDown)
@@ -78,15 +90,14 @@ func (l *line) run(ctx, work context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read the log: %w", err)
 		}
+		l.look(false)
 		if err := l.take(work, &chunk); err != nil {
 			return err
 		}
-		if !l.oldest.IsZero() && time.Since(l.oldest) >= l.site.cfg.CommitInterval {
-			if err := l.commit(work); err != nil {
-				return err
-			}
+		if err := l.commitIfDue(work); err != nil {
+			return err
 		}
-		if l.site.cfg.Once && l.in.AtEnd() {
+		if l.site.cfg.Once && l.held == nil && l.in.AtEnd() {
 			return errors.Join(l.commit(work), l.unreadable())
 		}
 	}
@@ -152,13 +163,20 @@ func (l *line) take(ctx context.Context, c *tail.Chunk) error {
 		return l.flush(ctx, false)
 	}
 	l.origin.ReadTime = time.Now().UnixMicro()
+	l.lookedAnew = false
 	data, off := c.Data, c.Offset
+	l.until = 0
 	for len(data) > 0 {
+		if off >= l.until {
+			l.order, l.until = order(l.order[:0], l.st.Formats, l.formats, c.File.ID, off)
+		}
 		n := bytes.IndexByte(data, '\n')
 		if n < 0 {
 			return errors.New("the reader gave a block that does not end with a newline; this is a bug in ngxtap")
 		}
-		l.line(data[:n], off)
+		if !l.line(data[:n], off) {
+			return l.in.Unread(off)
+		}
 		off += int64(n) + 1
 		data = data[n+1:]
 		if len(l.batch.Buf) >= batchBytes {
@@ -184,23 +202,34 @@ func (l *line) enter(id string) {
 	}
 }
 
-// line turns one line into an event, or into a quarantined line if no format takes it. raw is without its newline.
-func (l *line) line(raw []byte, off int64) {
+// line turns one line into an event, or into a quarantined line if no format takes it. raw is without its newline. It returns false if
+// the site may not go past this line: then the line is as if it had not been read.
+func (l *line) line(raw []byte, off int64) bool {
 	size := int64(len(raw)) + 1
-	l.count.Read += size
 	if len(raw) == 0 || len(raw) == 1 && raw[0] == '\r' {
+		l.count.Read += size
 		l.count.Blank += size
 		l.tally.blank++
-		return
+		return true
 	}
 	l.origin.Offset = off
-	if rej := l.event(raw); rej.reason != "" {
+	rej := l.event(raw)
+	if rej.reason == ReasonMisfit && l.edited(off) {
+		rej = l.event(raw)
+	}
+	switch {
+	case rej.hold != nil:
+		l.held = rej.hold
+		return false
+	case rej.reason != "":
 		l.reject(raw, off, rej)
 		l.count.Quarantined += size
-		return
+	default:
+		l.count.Events += size
+		l.tally.events++
 	}
-	l.count.Events += size
-	l.tally.events++
+	l.count.Read += size
+	return true
 }
 
 // event appends raw as an event of the first format that takes it; otherwise it says why not.
@@ -209,47 +238,50 @@ func (l *line) event(raw []byte) (rej rejection) {
 	if text[len(text)-1] == '\r' {
 		text = text[:len(text)-1]
 	}
-	for i, f := range l.site.cfg.Formats {
-		spans, err := f.split.Split(l.spans[:0], text)
+	for _, c := range l.order {
+		spans, err := c.split.Split(l.spans[:0], text)
 		l.spans = spans
 		if err != nil {
-			rej = worse(rej, misfit(i, err))
+			rej = worse(rej, misfit(c.Format, err))
 			continue
 		}
-		if f.Refused != nil {
-			return rejection{reason: ReasonRefused, text: "the registry refused the schema of this format", format: i, column: -1}
+		switch c.verdict {
+		case toHold:
+			return rejection{hold: c}
+		case toQuarantine:
+			return rejection{reason: c.reason, text: c.text, format: c.Format, column: -1}
 		}
-		if !l.announced[i] {
-			l.announce(i)
+		if c.session != l.number {
+			l.announce(c)
 		}
 		b := l.batch
 		before := len(b.Buf)
-		if k := l.site.key[i]; k != nil {
-			b.Buf = k.append(b.Buf, text, l.spans)
+		if c.key != nil {
+			b.Buf = c.key.append(b.Buf, text, l.spans)
 			b.EndKey()
 		}
-		buf, eventTime, err := f.enc.AppendEvent(b.Buf, raw, l.spans, &l.origin)
+		buf, eventTime, err := c.enc.AppendEvent(b.Buf, raw, l.spans, &l.origin)
 		b.Buf = buf
 		if err != nil {
 			b.Undo()
-			rej = worse(rej, misfit(i, err))
+			rej = worse(rej, misfit(c.Format, err))
 			continue
 		}
 		if limit := l.site.limit[sink.Events]; len(b.Buf)-before > limit {
 			b.Undo()
-			return rejection{reason: ReasonTooLarge, text: fmt.Sprintf("its event would be longer than %d bytes", limit), format: i, column: -1}
+			return rejection{reason: ReasonTooLarge, text: fmt.Sprintf("its event would be longer than %d bytes", limit), format: c.Format, column: -1}
 		}
+		b.Header = c.frame.Header
 		b.Add(sink.Events, eventTime)
 		return rejection{}
 	}
 	return rej
 }
 
-// announce puts the writer schema of format i into the batch, before its first event, where no registry keeps it.
-func (l *line) announce(i int) {
-	l.announced[i] = true
-	f := l.site.cfg.Formats[i]
-	l.schema(f.Announce, f.Fingerprint(), f.Schema())
+// announce puts the writer schema of a format into the batch, before its first event, where no registry keeps it.
+func (l *line) announce(c *candidate) {
+	c.session = l.number
+	l.schema(c.frame.Announce, c.Fingerprint(), c.Schema())
 }
 
 func (l *line) schema(wanted bool, fp uint64, json string) {
@@ -260,6 +292,7 @@ func (l *line) schema(wanted bool, fp uint64, json string) {
 	b.Buf = appendFingerprint(b.Buf, fp)
 	b.EndKey()
 	b.Buf = append(b.Buf, json...)
+	b.Header = nil
 	b.Add(sink.Schemas, time.Now().UnixMicro())
 }
 
@@ -274,6 +307,14 @@ func (l *line) flush(ctx context.Context, all bool) error {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
+}
+
+// commitIfDue commits when the oldest of what is not committed yet has waited long enough.
+func (l *line) commitIfDue(ctx context.Context) error {
+	if l.oldest.IsZero() || time.Since(l.oldest) < l.site.cfg.CommitInterval {
+		return nil
+	}
+	return l.commit(ctx)
 }
 
 // commit makes everything read so far durable, with the position after it.
@@ -304,6 +345,7 @@ func (l *line) commit(ctx context.Context) error {
 	}
 	l.commits++
 	l.oldest = time.Time{}
+	l.tell()
 	l.site.stats.commit(&l.tally, time.Since(began), l.lag())
 	return nil
 }

@@ -2,12 +2,14 @@ package pipeline
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
 
+	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink"
 	"ngxtap/pkg/sink/sinktest"
 )
@@ -129,9 +131,10 @@ func TestLongLines(t *testing.T) {
 func TestSeveralFormatsInOneFile(t *testing.T) {
 	far := sinktest.NewMemory()
 	one, two := newFormat(t, textFormat), newFormat(t, `{"status":$status,"len":$body_bytes_sent}`)
-	one.Announce, two.Announce = true, true
 	text := linesOf(0, 2) + `{"status":404,"len":17}` + "\n" + linesOf(2, 1) + `{"status":x}` + "\n"
-	s := once(t, config(t, far, logFile(t, text), one, two))
+	cfg := config(t, far, logFile(t, text), one, two)
+	cfg.Frame = func(context.Context, sink.Stream, string, string) (*Frame, error) { return &Frame{Announce: true}, nil }
+	s := once(t, cfg)
 	var streams []sink.Stream
 	for _, r := range far.Records() {
 		streams = append(streams, r.Stream)
@@ -148,9 +151,14 @@ func TestSeveralFormatsInOneFile(t *testing.T) {
 // TestRefusedSchemaSendsNothingUnderIt: lines of a format whose schema the registry refused go to quarantine.
 func TestRefusedSchemaSendsNothingUnderIt(t *testing.T) {
 	far := sinktest.NewMemory()
-	f := newFormat(t, textFormat)
-	f.Refused = fmt.Errorf("409")
-	s := once(t, config(t, far, logFile(t, linesOf(0, 10)), f))
+	cfg := config(t, far, logFile(t, linesOf(0, 10)))
+	cfg.Frame = func(_ context.Context, stream sink.Stream, _, _ string) (*Frame, error) {
+		if stream == sink.Events {
+			return nil, fmt.Errorf("409: %w", schema.ErrRefused)
+		}
+		return &Frame{}, nil
+	}
+	s := once(t, cfg)
 	for _, r := range far.Records() {
 		if r.Stream == sink.Events {
 			t.Fatal("an event under a refused schema")
@@ -197,10 +205,8 @@ func TestNoAllocationPerLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.frame, err = cfg.Frame(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	l := newLine(s, nil, nil, &state{})
+	ready(t, s, l)
 	l.enter("g1")
 	block := []byte(strings.Repeat(`200 "4527611b32b5cd63"`+"\n", 100))
 	work := func() {

@@ -14,14 +14,15 @@ import (
 
 // rejection is why a line did not become an event.
 type rejection struct {
-	reason   string // one of the Reason constants
-	text     string // for people; holds no byte of the line
-	format   int    // index of the format that came furthest
-	column   int    // bytes from the start of the line, -1 where that says nothing
+	hold     *candidate // the site may not go past the line; nothing else is set then
+	reason   string     // one of the Reason constants
+	text     string     // for people; holds no byte of the line
+	format   *Format    // that came furthest
+	column   int        // bytes from the start of the line, -1 where that says nothing
 	variable string
 }
 
-func misfit(format int, err error) rejection {
+func misfit(format *Format, err error) rejection {
 	var m *logformat.Misfit
 	if errors.As(err, &m) {
 		return rejection{reason: ReasonMisfit, text: m.Error(), format: format, column: m.Offset, variable: m.Variable}
@@ -46,7 +47,10 @@ func (l *line) reject(raw []byte, off int64, r rejection) {
 }
 
 func (l *line) quarantine(raw []byte, off int64, q *avro.Quarantined, r rejection) {
-	f := l.site.cfg.Formats[r.format]
+	f, frame := r.format, l.site.frame[sink.Quarantine]
+	if f == nil {
+		f = l.formats[0].Format
+	}
 	q.Origin = l.origin
 	q.Origin.Offset = off
 	q.Time = time.Now().UnixMicro()
@@ -54,18 +58,19 @@ func (l *line) quarantine(raw []byte, off int64, q *avro.Quarantined, r rejectio
 	q.Format, q.Fingerprint = f.Name(), f.Fingerprint()
 	if !l.quarKnown {
 		l.quarKnown = true
-		l.schema(f.Announce, quarantineFingerprint(), schema.QuarantinedLine)
+		l.schema(frame.Announce, quarantineFingerprint(), schema.QuarantinedLine)
 	}
 	b := l.batch
 	before := len(b.Buf)
-	b.Buf = append(b.Buf, l.site.frame...)
+	b.Buf = append(b.Buf, frame.Prefix...)
 	b.Buf = avro.AppendQuarantined(b.Buf, raw, q)
 	if len(b.Buf)-before > l.site.limit[sink.Quarantine] && q.Whole == nil {
 		b.Undo()
 		q.MaxRaw = quarantineHead
-		b.Buf = append(b.Buf, l.site.frame...)
+		b.Buf = append(b.Buf, frame.Prefix...)
 		b.Buf = avro.AppendQuarantined(b.Buf, raw, q)
 	}
+	b.Header = frame.Header
 	b.Add(sink.Quarantine, q.Time)
 	l.tally.reject(r.reason)
 }

@@ -13,10 +13,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"ngxtap/pkg/avro"
 	"ngxtap/pkg/failpoint"
+	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/sink"
 	"ngxtap/pkg/tail"
 )
@@ -26,16 +28,27 @@ type Config struct {
 	Site           string
 	Instance       string        // origin.host of every event
 	Tail           tail.Config   // which files, and how to read them
-	Formats        []*Format     // candidates, tried in this order on every line
+	Formats        []*Format     // candidates of the configuration as it is now, tried in this order on every line
+	OnChange       Policy        // what to do when they change
+	Secrets        *avro.Secrets // rules for secret headers and parameters; nil: none
 	PartitionBy    string        // none, host, or the name of an event field whose value becomes the key
 	CommitInterval time.Duration // the longest time that events wait for their commit
 	Once           bool          // read every file to its end, commit, return
 	RetryAfter     time.Duration // wait after a failed session, doubled up to 30 s; default: 1 s
 	Logger         *slog.Logger
 
-	// Frame is called once, before the first session: it gets the schemas' ids, calls Prepare on every format and returns the
-	// framing of quarantined lines. It may wait for a registry as long as ctx lets it.
-	Frame func(ctx context.Context) (quarantine []byte, err error)
+	// Frame gets a schema registered for the records of a stream and returns their framing. record is the schema's full name. It may be
+	// called from any goroutine, and is called again after an error: one that wraps schema.ErrRefused says that the registry does
+	// not take the schema, any other that it could not be asked.
+	Frame func(ctx context.Context, stream sink.Stream, record, schema string) (*Frame, error)
+	// Edited returns the candidates of the configuration if it was edited since it was last read, nil if not, and an error if the edit
+	// can't be used. It is called often. May be nil: the configuration stays as it is.
+	Edited func() ([]*Format, error)
+	// Compile makes a format that the site had in an earlier life; recipe is what Format.Recipe was then. May be nil: then old formats
+	// are known only while the process runs.
+	Compile func(d *logformat.Definition, recipe string) (*Format, error)
+	// Accepted reports whether an operator lets a schema through that OnChange does not. May be nil: never.
+	Accepted func(fingerprint uint64) bool
 	// Open returns a new sink; each session has its own.
 	Open func() (sink.Sink, error)
 }
@@ -43,13 +56,19 @@ type Config struct {
 // Site is one site of a daemon.
 type Site struct {
 	cfg   Config
-	key   []*keyer             // how to find the record's key, by format; nil where there is none
-	frame []byte               // framing of quarantined lines; set before the first session
-	limit [sink.NumStreams]int // the longest record, key and value; only what the far side refused lowers it. Owned by Run
+	frame [sink.NumStreams]*Frame // of ngxtap's own records; set before the first session
+	limit [sink.NumStreams]int    // the longest record, key and value; only what the far side refused lowers it. Owned by Run
+	// The formats of the configuration as it was last read, and what was compiled so far. Owned by Run.
+	current  []*Format
+	compiled []*candidate
+	problem  string // why the configuration as it is now can't be used; said once
 	// Where the files of a site that never committed stood when Run was called; nil: not known yet. Owned by Run.
 	first *tail.Position
 	stats Stats
 	log   *slog.Logger
+
+	base       context.Context // of Run; what goes on in the background ends with it
+	background sync.WaitGroup
 }
 
 // Limits of the straight line.
@@ -65,21 +84,28 @@ func New(cfg Config) (*Site, error) {
 	for i := range s.limit {
 		s.limit[i] = recordLimit
 	}
-	for _, f := range cfg.Formats {
-		k, err := newKeyer(f, cfg.PartitionBy, cfg.Instance)
-		if err != nil {
-			return nil, fmt.Errorf("site %s: %w", cfg.Site, err)
-		}
-		s.key = append(s.key, k)
+	if err := s.use(cfg.Formats); err != nil {
+		return nil, fmt.Errorf("site %s: %w", cfg.Site, err)
 	}
 	s.stats.setState("starting")
 	return s, nil
 }
 
+// use makes formats those of the configuration, if they can be used.
+func (s *Site) use(formats []*Format) error {
+	for _, f := range formats {
+		if _, err := newKeyer(f, s.cfg.PartitionBy, s.cfg.Instance); err != nil {
+			return err
+		}
+	}
+	s.current = formats
+	return nil
+}
+
 // Name returns the site's name.
 func (s *Site) Name() string { return s.cfg.Site }
 
-// Formats returns the site's candidate formats, in the order in which they are tried.
+// Formats returns the candidate formats that the site began with, in the order in which they are tried.
 func (s *Site) Formats() []*Format { return s.cfg.Formats }
 
 // Stats returns the site's counters, which are safe to read while it runs.
@@ -90,17 +116,21 @@ func (s *Site) Stats() *Stats { return &s.stats }
 // can't help: sink.ErrNotOwner and sink.ErrPositionLost at any time, sink.ErrConfig before the site got to work. Once it works, a
 // configuration that no longer fits (a login or a right taken away, a topic deleted) is waited for: the file is the queue.
 func (s *Site) Run(ctx context.Context) error {
+	base, cancel := context.WithCancel(ctx)
+	s.base = base
+	defer func() {
+		cancel()
+		s.background.Wait()
+	}()
 	s.stats.setState("getting schema ids")
 	s.lookFirst()
-	var err error
-	if s.frame, err = s.cfg.Frame(ctx); err != nil {
+	if err := s.frames(base); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		s.stats.setState("failed: " + err.Error())
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 	}
-	failpoint.Hit(failpoint.SchemaReady)
 	wait := newBackoff(s.cfg.RetryAfter)
 	works := false   // a session has worked in this run
 	alarmed := false // it has been said since the last commit that only an operator can help
@@ -147,7 +177,7 @@ func (s *Site) Run(ctx context.Context) error {
 
 // final reports whether err ends a site whenever it comes.
 func final(err error) bool {
-	return errors.Is(err, errUnreadable) || errors.Is(err, sink.ErrNotOwner) || errors.Is(err, sink.ErrPositionLost)
+	return errors.Is(err, errUnreadable) || errors.Is(err, errHeld) || errors.Is(err, sink.ErrNotOwner) || errors.Is(err, sink.ErrPositionLost)
 }
 
 // keepOut makes the sessions after this one quarantine what the far side refuses for its size, or keep less of a refused line.
@@ -211,6 +241,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 
 	failpoint.Hit(failpoint.Opened)
 	l := newLine(s, out, in, st)
+	l.adopt()
 	if pos == nil {
 		// From here on it is known where this site began: what is rotated away before its first line arrives is not taken for older
 		// than the first start, and start_at: end is not looked up again.
@@ -246,14 +277,17 @@ func outlive(ctx context.Context, grace time.Duration) (context.Context, context
 	}
 }
 
-// backoff doubles up to thirty seconds.
+// maxBackoff is the longest wait before another attempt.
+const maxBackoff = 30 * time.Second
+
+// backoff doubles up to maxBackoff.
 type backoff struct{ after time.Duration }
 
 func newBackoff(first time.Duration) *backoff { return &backoff{cmp.Or(first, time.Second)} }
 
 func (b *backoff) next() time.Duration {
 	d := b.after
-	b.after = min(2*d, 30*time.Second)
+	b.after = min(2*d, maxBackoff)
 	return d
 }
 

@@ -16,6 +16,8 @@ type state struct {
 	V      int              `json:"v"`
 	Tail   tail.Position    `json:"tail"`
 	Counts map[string]Count `json:"counts"` // by generation id, of the files in Tail
+	// Formats are those of the configuration, in its order, and then those that it had before, newest first.
+	Formats []knownFormat `json:"formats,omitempty"`
 }
 
 func (s *state) encode() (sink.Position, error) {
@@ -44,7 +46,7 @@ func decodeState(p sink.Position) (*state, error) {
 	return s, nil
 }
 
-// prune forgets the counts of files that the reader has forgotten.
+// prune forgets the counts of files that the reader has forgotten, and the fences that it has passed.
 func (s *state) prune() {
 	keep := make(map[string]bool, len(s.Tail.Files))
 	for i := range s.Tail.Files {
@@ -54,5 +56,8 @@ func (s *state) prune() {
 		if !keep[id] {
 			delete(s.Counts, id)
 		}
+	}
+	for i := range s.Formats {
+		s.Formats[i].passed(&s.Tail)
 	}
 }

@@ -2,10 +2,13 @@ package pipeline
 
 import (
 	"cmp"
+	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"ngxtap/pkg/schema"
 	"ngxtap/pkg/tail"
 )
 
@@ -43,12 +46,17 @@ const (
 	ReasonTooLarge  = "too_large"      // its event would exceed what Kafka takes
 	ReasonNoNewline = "no_newline"     // last line of a file that ended without newline
 	ReasonRefused   = "schema_refused" // the registry refused the schema of its format
+	ReasonAway      = "schema_unknown" // no registry gave an id for the schema of its format, and on_change.registry_away is quarantine
+	ReasonChange    = "schema_change"  // on_change is quarantine for the change that brought its format
 )
 
-var reasons = [...]string{ReasonMisfit, ReasonOversize, ReasonTooLarge, ReasonNoNewline, ReasonRefused}
+var reasons = [...]string{ReasonMisfit, ReasonOversize, ReasonTooLarge, ReasonNoNewline, ReasonRefused, ReasonAway, ReasonChange}
 
 // StateRunning is the state of a site that does its work. Any other is explained in words.
 const StateRunning = "running"
+
+// stateHeld begins the state of a site that is held; why follows.
+const stateHeld = "held: "
 
 // Stats is what a site has done since the process started, for metrics and for people. It only ever counts what was committed,
 // so its totals agree with what a read_committed reader sees. Safe for concurrent use.
@@ -65,11 +73,54 @@ type Stats struct {
 	files atomic.Pointer[tail.Tailer] // of the last session; nil before the first
 
 	mu       sync.Mutex
-	bytes    Count            // guarded by mu
-	byReason map[string]int64 // guarded by mu
-	state    string           // guarded by mu
-	since    time.Time        // guarded by mu
-	pending  int64            // guarded by mu: bytes in the files not yet committed
+	bytes    Count                // guarded by mu
+	byReason map[string]int64     // guarded by mu
+	state    string               // guarded by mu
+	since    time.Time            // guarded by mu
+	pending  int64                // guarded by mu: bytes in the files not yet committed
+	problem  string               // guarded by mu: why the configuration can't be used as it is now
+	changes  map[ChangeKind]int64 // guarded by mu
+	last     *schema.ChangeEvent  // guarded by mu: the last change; never modified
+}
+
+// ChangeKind is what changes are counted by.
+type ChangeKind struct {
+	Source schema.ChangeSource
+	Class  schema.Class
+}
+
+// Changes returns how many schema changes were committed since the start, and the last of them, nil if there was none.
+func (s *Stats) Changes() (n map[ChangeKind]int64, last *schema.ChangeEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.changes), s.last
+}
+
+// ConfigProblem returns why the configuration of the log can't be used as it is now, empty if it can. The site goes on with the one
+// before.
+func (s *Stats) ConfigProblem() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problem
+}
+
+func (s *Stats) setProblem(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problem = text
+}
+
+// HeldBack reports whether the site is stopped before a line that on_change, or the registry, does not let through.
+func (s *Stats) HeldBack() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.HasPrefix(s.state, stateHeld)
+}
+
+func (s *Stats) setLag(pending int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = pending
 }
 
 // Bytes returns what became of the bytes of all files.
@@ -154,6 +205,7 @@ type tally struct {
 	losses        int64
 	quarantined   [len(reasons)]int64
 	bytes         Count
+	changes       []schema.ChangeEvent
 }
 
 func (t *tally) reject(reason string) {
@@ -181,6 +233,14 @@ func (s *Stats) commit(t *tally, took time.Duration, pending int64) {
 	for i, n := range t.quarantined {
 		s.Quarantined.Add(n)
 		s.byReason[reasons[i]] += n
+	}
+	for i := range t.changes {
+		e := &t.changes[i]
+		if s.changes == nil {
+			s.changes = map[ChangeKind]int64{}
+		}
+		s.changes[ChangeKind{e.Source, e.Class}]++
+		s.last = e
 	}
 	*t = tally{}
 }

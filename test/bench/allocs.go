@@ -99,7 +99,9 @@ func allocationsOf(ctx context.Context, nginxConf, file string, lines int, open 
 	site, err := pipeline.New(pipeline.Config{
 		Site: "bench", Instance: "bench", Tail: tail.Config{Paths: []string{file}}, Formats: []*pipeline.Format{format},
 		CommitInterval: commitInterval, Once: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Open: open,
-		Frame: func(context.Context) ([]byte, error) { return nil, format.Prepare(nil, nil) },
+		Frame: func(context.Context, sink.Stream, string, string) (*pipeline.Frame, error) {
+			return &pipeline.Frame{}, nil
+		},
 	})
 	if err != nil {
 		return 0, err
