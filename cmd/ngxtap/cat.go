@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,7 +25,8 @@ func (a *app) catCmd() *cobra.Command {
 		Use:   "cat TOPIC",
 		Short: "Print the events of a topic as JSON lines",
 		Long: `Read a topic as a read_committed consumer and print every event as one JSON object, whatever its framing: Confluent (schema by id from the
-registry) or single-object (schema by fingerprint from the schemas topic). Ends at what was the end when it started, unless -f.`,
+registry), header (schema by id or GUID of the record header, from the registry) or single-object (schema by fingerprint from the
+schemas topic). Ends at what was the end when it started, unless -f.`,
 		Example: `  ngxtap cat nginx.shop.access -n 5
   ngxtap cat nginx.shop.access -f --from end
   ngxtap cat nginx.shop.access.quarantine --from 2026-01-31T08:00:00Z`,
@@ -90,7 +92,7 @@ func (a *app) cat(ctx context.Context, topic string, from kafka.From, n int, fol
 		case err != nil:
 			return fmt.Errorf("read %s: %w", topic, err)
 		}
-		out, err = dec.appendJSON(ctx, out[:0], m.Value)
+		out, err = dec.appendJSON(ctx, out[:0], m)
 		if err != nil {
 			return fmt.Errorf("%s, partition %d, offset %d: %w", topic, m.Partition, m.Offset, err)
 		}
@@ -101,7 +103,7 @@ func (a *app) cat(ctx context.Context, topic string, from kafka.From, n int, fol
 	return nil
 }
 
-// messageDecoder decodes Kafka values of every framing.
+// messageDecoder decodes Kafka records of every framing.
 type messageDecoder struct {
 	d       *daemon
 	kc      kafka.Config
@@ -113,25 +115,43 @@ func newMessageDecoder(d *daemon, kc kafka.Config) *messageDecoder {
 	return &messageDecoder{d: d, kc: kc, avro: &avro.Decoder{}}
 }
 
-func (m *messageDecoder) appendJSON(ctx context.Context, dst, value []byte) ([]byte, error) {
-	kind, id, fp, body, err := schema.Unframe(value)
+func (m *messageDecoder) appendJSON(ctx context.Context, dst []byte, msg kafka.Message) ([]byte, error) {
+	kind, id, fp, body, err := unframe(&msg)
 	if err != nil {
 		return dst, fmt.Errorf("%w; ngxtap cat reads topics that ngxtap writes", err)
 	}
 	var text string
-	switch kind {
-	case schema.Confluent:
-		if m.d.registry == nil {
-			return dst, fmt.Errorf("the event has schema id %d of a registry, but none is configured: set registry.url", id)
-		}
-		text, err = m.d.registry.Schema(ctx, id)
-	case schema.SingleObject:
+	switch {
+	case kind == schema.SingleObject:
 		text, err = m.byFingerprint(ctx, fp)
+	case m.d.registry == nil:
+		err = fmt.Errorf("the event has schema id %s of a registry, but none is configured: set registry.url", id)
+	case id.HasGUID:
+		text, err = m.d.registry.SchemaByGUID(ctx, id.GUID)
+	default:
+		text, err = m.d.registry.Schema(ctx, id.Number)
 	}
 	if err != nil {
 		return dst, err
 	}
 	return m.avro.AppendJSON(dst, text, body)
+}
+
+// unframe finds the id or the fingerprint of a record's schema, and the Avro datum. As Confluent's readers do, it takes the last header
+// of the name if it has a value, and else looks at the value.
+func unframe(msg *kafka.Message) (kind schema.Framing, id schema.ID, fp uint64, body []byte, err error) {
+	for _, h := range slices.Backward(msg.Headers) {
+		if h.Key != schema.HeaderName {
+			continue
+		}
+		if h.Value == nil {
+			break
+		}
+		id, err = schema.ParseHeader(h.Value)
+		return schema.Header, id, 0, msg.Value, err
+	}
+	kind, id.Number, fp, body, err = schema.Unframe(msg.Value)
+	return kind, id, fp, body, err
 }
 
 // byFingerprint looks a schema up in the schemas topic, which is read again when a fingerprint is new.

@@ -110,7 +110,7 @@ func (a *app) firstEvents(ctx context.Context, d *daemon, site int, follow bool)
 			if err != nil {
 				return err
 			}
-			if out, err = dec.appendJSON(ctx, out[:0], m.Value); err != nil {
+			if out, err = dec.appendJSON(ctx, out[:0], m); err != nil {
 				return err
 			}
 			a.printLine(out)

@@ -5,6 +5,7 @@ package schema
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/linkedin/goavro/v2"
@@ -58,8 +59,46 @@ func TestUnframe(t *testing.T) {
 	}
 }
 
+// The bytes are those of Confluent's SchemaId: idToBytes and guidToBytes, whose UUID is two big-endian longs.
+func TestHeaderBytes(t *testing.T) {
+	guid, ok := parseGUID("00112233-4455-6677-8899-aabbccddeeff")
+	if !ok {
+		t.Fatal("the GUID is not read")
+	}
+	for _, c := range []struct {
+		id         ID
+		want, text string
+	}{
+		{ID{Number: 0x01020304}, "\x00\x01\x02\x03\x04", "16909060"},
+		{ID{Number: 7, GUID: guid, HasGUID: true}, "\x01\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xAA\xBB\xCC\xDD\xEE\xFF", "00112233-4455-6677-8899-aabbccddeeff"},
+	} {
+		value := AppendHeader(nil, c.id)
+		if string(value) != c.want {
+			t.Errorf("AppendHeader(%+v) = % X, want % X", c.id, value, c.want)
+		}
+		want := c.id
+		if want.HasGUID {
+			want.Number = 0 // the header has one of them
+		}
+		if got, err := ParseHeader(value); err != nil || got != want || got.String() != c.text {
+			t.Errorf("ParseHeader(% X) = %+v (%v), %v", value, got, got, err)
+		}
+	}
+	for _, bad := range []string{"", "\x00", "\x00\x00\x00\x00", "\x00\x00\x00\x00\x07\x00", "\x01", "\x01" + strings.Repeat("g", 15),
+		"\x01" + strings.Repeat("g", 17), "\x02\x00\x00\x00\x07", "7"} {
+		if id, err := ParseHeader([]byte(bad)); !errors.Is(err, ErrUnframed) || id != (ID{}) {
+			t.Errorf("ParseHeader(%q) = %v, %v; want ErrUnframed", bad, id, err)
+		}
+	}
+	for _, bad := range []string{"", "0011", "00112233-4455-6677-8899-aabbccddeefg", "00112233-4455-6677-8899-aabbccddeeff00"} {
+		if _, ok := parseGUID(bad); ok {
+			t.Errorf("%q is taken for a GUID", bad)
+		}
+	}
+}
+
 func TestFramingNames(t *testing.T) {
-	for _, f := range []Framing{Confluent, SingleObject} {
+	for _, f := range []Framing{Confluent, SingleObject, Header} {
 		if got, err := ParseFraming(f.String()); err != nil || got != f {
 			t.Errorf("ParseFraming(%q) = %v, %v", f.String(), got, err)
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,7 +26,7 @@ type RegistryConfig struct {
 
 	TLS      *tls.Config   // nil: the system's roots
 	Timeout  time.Duration // for one request; 0: 5 s
-	Attempts int           // how often a request is sent before the registry counts as away; 0: 3
+	Attempts int           // how often a request is sent before the registry counts as away; 0: 3; to each URL once at least
 	Backoff  time.Duration // wait before the second attempt, doubled before each further one; 0: 200 ms
 
 	// CacheFile keeps the ids of registered schemas for starts at which the registry is away. Empty: no cache. Its folder must exist.
@@ -42,20 +41,22 @@ type Registry struct {
 	http     *http.Client
 	attempts int
 	backoff  time.Duration
+	sleep    func(context.Context, time.Duration) error // pause, but for tests
 	log      *slog.Logger
 
-	mu       sync.Mutex          // guards the following
-	first    int                 // index of the client that answered last
-	cache    *idCache            // ids on disk
-	verified map[schemaKey]int32 // ids that the registry itself confirmed to this process
-	unsure   map[schemaKey]bool  // schemas in use under an id that only the cache knows
-	texts    map[int32]string    // schemas by id, as the registry returned them
+	mu       sync.Mutex         // guards the following
+	first    int                // index of the client that answered last
+	cache    *idCache           // ids on disk
+	verified map[schemaKey]ID   // ids that the registry itself confirmed to this process
+	unsure   map[schemaKey]bool // schemas in use under an id that only the cache knows
+	texts    map[ID]string      // self-contained schemas by number or by GUID
 }
 
 // ErrRefused is what a RefusedError wraps.
 var ErrRefused = errors.New("the registry refuses the schema")
 
-// RefusedError says that a registry answered, and does not accept a schema (HTTP 409 or 422). Trying again does not help.
+// RefusedError says that a registry answered, and does not accept a schema (HTTP 409 or 422). It is of use to ask again only when
+// somebody has changed the registry's mind: its compatibility level, its mode, or the versions under the subject.
 type RefusedError struct {
 	Subject string
 	Status  int    // the HTTP status: 409 where the schema is incompatible with an older one, 422 where it is invalid
@@ -82,13 +83,14 @@ func NewRegistry(cfg RegistryConfig) (*Registry, error) {
 		return nil, errors.New("open schema registry: give a user name or a bearer token, not both")
 	}
 	r := &Registry{
-		attempts: cfg.Attempts, backoff: cfg.Backoff, log: cfg.Logger,
+		attempts: cfg.Attempts, backoff: cfg.Backoff, sleep: pause, log: cfg.Logger,
 		http:     newHTTPClient(cfg.TLS, cfg.Timeout),
-		verified: map[schemaKey]int32{}, unsure: map[schemaKey]bool{}, texts: map[int32]string{},
+		verified: map[schemaKey]ID{}, unsure: map[schemaKey]bool{}, texts: map[ID]string{},
 	}
 	if r.attempts <= 0 {
 		r.attempts = 3
 	}
+	r.attempts = max(r.attempts, len(cfg.URLs))
 	if r.backoff <= 0 {
 		r.backoff = 200 * time.Millisecond
 	}
@@ -114,16 +116,18 @@ func NewRegistry(cfg RegistryConfig) (*Registry, error) {
 // Close gives back the idle connections. Requests under way are not ended; cancel their contexts for that.
 func (r *Registry) Close() { r.http.CloseIdleConnections() }
 
-// Register returns the id of a schema under a subject, and registers the schema if the registry does not have it. The registry is
-// asked once for each schema and process, by lookup first, so that a client who may only read is served too.
+// RegisterID returns the id of a schema under a subject, and registers the schema if the registry does not have it. The registry is
+// asked once for each schema and process, by lookup first, so that a client who may only read is served too. Only ids are
+// remembered: after an error the next call asks again.
 //
-// If the registry can't be reached, the id that it gave in an earlier run is taken from the cache, with a warning in the log; each
-// further call tries the registry again until it has confirmed the id (Unverified). That holds if the deadline of ctx passes too, but not
-// if ctx is cancelled. An id from the cache is never trusted while the registry answers: one that keeps its ids in memory gives
-// them to other schemas after a restart.
+// If no registry can be asked (it is away, it takes no login, there is something else at its URL), the id that it gave in an earlier
+// run is taken from the cache, with a warning in the log; each further call tries the registry again until it has confirmed the
+// id (Unverified). That holds if the deadline of ctx passes too, but not if ctx is cancelled. An id from the cache is never trusted
+// when the registry says that it does not have the schema: one that keeps its ids in memory gives them to other schemas after a
+// restart.
 //
-// Errors: *RefusedError, or one that wraps ErrUnavailable, or what else the registry answered.
-func (r *Registry) Register(ctx context.Context, subject, schemaJSON string) (int32, error) {
+// Errors: *RefusedError, or one that wraps ErrUnavailable, or what else was answered, such as a login that is not taken.
+func (r *Registry) RegisterID(ctx context.Context, subject, schemaJSON string) (ID, error) {
 	key := keyOf(subject, schemaJSON)
 	r.mu.Lock()
 	id, known := r.verified[key]
@@ -132,19 +136,25 @@ func (r *Registry) Register(ctx context.Context, subject, schemaJSON string) (in
 	if known {
 		return id, nil
 	}
-	id, err := r.lookupOrCreate(ctx, subject, schemaJSON)
+	id, asked, err := r.lookupOrCreate(ctx, subject, schemaJSON)
 	switch {
 	case err == nil:
 		r.confirm(key, id)
 		return id, nil
-	case errors.Is(err, ErrUnavailable) && inCache && !errors.Is(ctx.Err(), context.Canceled):
+	case inCache && !asked && !errors.Is(ctx.Err(), context.Canceled):
 		r.mu.Lock()
 		r.unsure[key] = true
 		r.mu.Unlock()
-		r.log.Warn("the schema registry can't be reached; the schema id of an earlier run is used", "subject", subject, "id", cached, "error", err)
+		r.log.Warn("the schema registry can't be asked; the schema id of an earlier run is used", "subject", subject, "id", cached.String(), "error", err)
 		return cached, nil
 	}
-	return 0, err
+	return ID{}, err
+}
+
+// Register is RegisterID for who wants no more than the number.
+func (r *Registry) Register(ctx context.Context, subject, schemaJSON string) (int32, error) {
+	id, err := r.RegisterID(ctx, subject, schemaJSON)
+	return id.Number, err
 }
 
 // Unverified returns how many schemas are in use under an id that only the cache vouches for.
@@ -155,81 +165,101 @@ func (r *Registry) Unverified() int {
 }
 
 // confirm keeps an id that the registry itself gave.
-func (r *Registry) confirm(key schemaKey, id int32) {
+func (r *Registry) confirm(key schemaKey, id ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if old, ok := r.cache.get(key); ok && old != id {
-		r.log.Warn("the schema registry gives another id than in an earlier run", "subject", key.Subject, "id", id, "earlier", old)
+	if old, ok := r.cache.get(key); ok && old.Number != id.Number {
+		r.log.Warn("the schema registry gives another id than in an earlier run", "subject", key.Subject, "id", id.String(), "earlier", old.String())
 	}
 	r.verified[key] = id
 	delete(r.unsure, key)
 	if err := r.cache.put(key, id); err != nil {
-		r.log.Warn("the schema id can't be cached; without the registry the next start will not know it", "subject", key.Subject, "id", id, "error", err)
+		r.log.Warn("the schema id can't be cached; without the registry the next start will not know it", "subject", key.Subject, "id", id.String(), "error", err)
 	}
 }
 
-// lookupOrCreate asks the registry for the id of a schema and registers it only if the lookup did not find it.
-func (r *Registry) lookupOrCreate(ctx context.Context, subject, schemaJSON string) (int32, error) {
-	schema := sr.Schema{Schema: schemaJSON}
-	id := 0
-	err := r.do(ctx, func(ctx context.Context, c *sr.Client) error {
-		found, err := c.LookupSchema(ctx, subject, schema)
-		id = found.ID
-		return err
-	})
+// lookupOrCreate asks the registry for the id of a schema and registers it only if the lookup did not find it. A refusal is believed
+// when it is given twice: a registry that is told the same schema by two clients at once may answer one of them with 409
+// ("already exists"), and then the next lookup finds it. asked tells, beside an error, that the registry spoke of this schema.
+func (r *Registry) lookupOrCreate(ctx context.Context, subject, schemaJSON string) (id ID, asked bool, err error) {
+	for range 2 {
+		id, err = r.lookup(ctx, subject, schemaJSON)
+		var answer *sr.ResponseError
+		// Registries differ in the code for an unknown subject, and some let a client register but not look up: whatever
+		// a registry answers, registering tells for certain.
+		if !errors.As(err, &answer) || retryable(err) {
+			break
+		}
+		asked = asked || notFound(err)
+		id, err = r.create(ctx, subject, schemaJSON)
+		if !refusal(err) {
+			break
+		}
+		asked = true
+	}
 	var answer *sr.ResponseError
-	// Registries differ in the code for an unknown subject, and some let a client register but not look up: whatever
-	// a registry answers, registering tells for certain.
-	if errors.As(err, &answer) && !retryable(err) {
-		err = r.do(ctx, func(ctx context.Context, c *sr.Client) error {
-			var err error
-			id, err = c.RegisterSchema(ctx, subject, schema, -1, -1)
-			return err
-		})
+	switch {
+	case err == nil:
+		return id, true, nil
+	case refusal(err) && errors.As(err, &answer):
+		return ID{}, true, &RefusedError{Subject: subject, Status: answer.StatusCode, Message: bounded(answer.Error())}
 	}
-	if err != nil {
-		return 0, registerError(subject, err)
-	}
-	if id <= 0 || id > math.MaxInt32 {
-		return 0, fmt.Errorf("register schema under subject %q: the registry answered with id %d, want one from 1 to %d", subject, id, math.MaxInt32)
-	}
-	return int32(id), nil
+	return ID{}, asked, fmt.Errorf("register schema under subject %q: %w", subject, err)
 }
 
-func registerError(subject string, err error) error {
-	var answer *sr.ResponseError
-	if errors.As(err, &answer) && (answer.StatusCode == http.StatusConflict || answer.StatusCode == http.StatusUnprocessableEntity) {
-		return &RefusedError{Subject: subject, Status: answer.StatusCode, Message: bounded(answer.Error())}
-	}
-	return fmt.Errorf("register schema under subject %q: %w", subject, err)
-}
-
-// Schema returns the schema with an id, as the registry has it. It is fetched once; ids never change their meaning while a registry
-// runs. A schema that is not Avro, or that refers to other subjects, is an error.
-func (r *Registry) Schema(ctx context.Context, id int32) (string, error) {
-	r.mu.Lock()
-	text, ok := r.texts[id]
-	r.mu.Unlock()
-	if ok {
-		return text, nil
-	}
-	var schema sr.Schema
+func (r *Registry) lookup(ctx context.Context, subject, schemaJSON string) (ID, error) {
+	var found sr.SubjectSchema
 	err := r.do(ctx, func(ctx context.Context, c *sr.Client) error {
 		var err error
-		schema, err = c.SchemaByID(ctx, int(id))
+		found, err = c.LookupSchema(ctx, subject, sr.Schema{Schema: schemaJSON})
 		return err
 	})
-	text = ""
-	if err == nil {
-		text, err = selfContained(schema)
-	}
 	if err != nil {
-		return "", fmt.Errorf("fetch schema %d: %w", id, err)
+		return ID{}, err
 	}
-	r.mu.Lock()
-	r.texts[id] = text
-	r.mu.Unlock()
-	return text, nil
+	return answeredID(found.ID, found.GUID)
+}
+
+// create registers a schema. It does not use RegisterSchema of the client, which drops the GUID.
+func (r *Registry) create(ctx context.Context, subject, schemaJSON string) (ID, error) {
+	var created struct {
+		ID   int    `json:"id"`
+		GUID string `json:"guid"`
+	}
+	err := r.do(ctx, func(ctx context.Context, c *sr.Client) error {
+		return c.Do(ctx, http.MethodPost, "/subjects/"+url.PathEscape(subject)+"/versions", sr.Schema{Schema: schemaJSON}, &created)
+	})
+	if err != nil {
+		return ID{}, err
+	}
+	return answeredID(created.ID, created.GUID)
+}
+
+// Try finds out what Register would do, without registering anything: known says that the registry has the schema under the
+// subject; otherwise err is a *RefusedError if it would refuse it, and nil if it would take it.
+func (r *Registry) Try(ctx context.Context, subject, schemaJSON string) (known bool, err error) {
+	_, err = r.lookup(ctx, subject, schemaJSON)
+	var answer *sr.ResponseError
+	if !errors.As(err, &answer) || retryable(err) {
+		return err == nil, err
+	}
+	var result sr.CheckCompatibilityResult
+	err = r.do(ctx, func(ctx context.Context, c *sr.Client) error {
+		var err error
+		result, err = c.CheckCompatibility(ctx, subject, -1, sr.Schema{Schema: schemaJSON})
+		return err
+	})
+	switch {
+	case notFound(err):
+		return false, nil // no version to be compared with yet
+	case refusal(err) && errors.As(err, &answer):
+		return false, &RefusedError{Subject: subject, Status: answer.StatusCode, Message: bounded(answer.Error())}
+	case err != nil:
+		return false, fmt.Errorf("check schema under subject %q: %w", subject, err)
+	case !result.Is:
+		return false, &RefusedError{Subject: subject, Status: http.StatusConflict, Message: bounded(strings.Join(result.Messages, "; "))}
+	}
+	return false, nil
 }
 
 // newClient returns a client of one registry URL, and the URL without user and password, which must not reach a log or the cache.
@@ -260,33 +290,4 @@ func newClient(raw string, cfg *RegistryConfig, h *http.Client) (*sr.Client, str
 		return nil, "", fmt.Errorf("open schema registry %s: %w", base, err)
 	}
 	return client, base, nil
-}
-
-// Try finds out what Register would do, without registering anything: known says that the registry has the schema under the
-// subject; otherwise err is a *RefusedError if it would refuse it, and nil if it would take it.
-func (r *Registry) Try(ctx context.Context, subject, schemaJSON string) (known bool, err error) {
-	schema := sr.Schema{Schema: schemaJSON}
-	err = r.do(ctx, func(ctx context.Context, c *sr.Client) error {
-		_, err := c.LookupSchema(ctx, subject, schema)
-		return err
-	})
-	var answer *sr.ResponseError
-	if err == nil || !errors.As(err, &answer) || retryable(err) {
-		return err == nil, err
-	}
-	var result sr.CheckCompatibilityResult
-	err = r.do(ctx, func(ctx context.Context, c *sr.Client) error {
-		var err error
-		result, err = c.CheckCompatibility(ctx, subject, -1, schema)
-		return err
-	})
-	switch {
-	case errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound:
-		return false, nil // no version to be compared with yet
-	case err != nil:
-		return false, registerError(subject, err)
-	case !result.Is:
-		return false, &RefusedError{Subject: subject, Status: http.StatusConflict, Message: bounded(strings.Join(result.Messages, "; "))}
-	}
-	return false, nil
 }

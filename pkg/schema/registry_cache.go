@@ -29,7 +29,7 @@ func keyOf(subject, schemaJSON string) schemaKey {
 type idCache struct {
 	path  string // empty: in memory only
 	bases []string
-	ids   map[schemaKey]int32
+	ids   map[schemaKey]ID
 }
 
 // cacheFile is the file's content.
@@ -43,6 +43,7 @@ type cacheEntry struct {
 	Subject string `json:"subject"`
 	SHA256  string `json:"sha256"`
 	ID      int32  `json:"id"`
+	GUID    string `json:"guid,omitempty"` // missing where the registry gave none, and in files of older versions
 }
 
 const cacheVersion = 1
@@ -50,7 +51,7 @@ const cacheVersion = 1
 // openCache reads the file. It always returns a cache that can be used: an empty one, with an error, if the file can't be read or
 // makes no sense; an empty one without an error if there is no file or it belongs to other registries.
 func openCache(path string, bases []string) (*idCache, error) {
-	c := &idCache{path: path, bases: slices.Clone(bases), ids: map[schemaKey]int32{}}
+	c := &idCache{path: path, bases: slices.Clone(bases), ids: map[schemaKey]ID{}}
 	slices.Sort(c.bases)
 	if path == "" {
 		return c, nil
@@ -73,20 +74,20 @@ func openCache(path string, bases []string) (*idCache, error) {
 		return c, nil
 	}
 	for _, e := range f.IDs {
-		if e.ID > 0 {
-			c.ids[schemaKey{Subject: e.Subject, SHA256: e.SHA256}] = e.ID
+		if id, err := answeredID(int(e.ID), e.GUID); err == nil {
+			c.ids[schemaKey{Subject: e.Subject, SHA256: e.SHA256}] = id
 		}
 	}
 	return c, nil
 }
 
-func (c *idCache) get(key schemaKey) (int32, bool) {
+func (c *idCache) get(key schemaKey) (ID, bool) {
 	id, ok := c.ids[key]
 	return id, ok
 }
 
 // put keeps an id and writes the file if that is new.
-func (c *idCache) put(key schemaKey, id int32) error {
+func (c *idCache) put(key schemaKey, id ID) error {
 	if old, ok := c.ids[key]; ok && old == id {
 		return nil
 	}
@@ -96,7 +97,11 @@ func (c *idCache) put(key schemaKey, id int32) error {
 	}
 	f := cacheFile{Version: cacheVersion, URLs: c.bases, IDs: make([]cacheEntry, 0, len(c.ids))}
 	for k, id := range c.ids {
-		f.IDs = append(f.IDs, cacheEntry{k.Subject, k.SHA256, id})
+		e := cacheEntry{Subject: k.Subject, SHA256: k.SHA256, ID: id.Number}
+		if id.HasGUID {
+			e.GUID = id.guid()
+		}
+		f.IDs = append(f.IDs, e)
 	}
 	slices.SortFunc(f.IDs, func(a, b cacheEntry) int {
 		if d := strings.Compare(a.Subject, b.Subject); d != 0 {
