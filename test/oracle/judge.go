@@ -14,6 +14,8 @@ type Rules struct {
 	Instance string // origin.host of every record; empty: not looked at
 	// Check compares the content of an event with its raw line, without the newline, and returns what is wrong, or "". nil: not looked at.
 	Check func(line []byte, event map[string]any) string
+	// Fits says that a raw line fits a format, so that it must not be in quarantine. nil: not looked at.
+	Fits func(line []byte) bool
 	// Duplicates allows lines to be there more than once (delivery: at_least_once).
 	Duplicates bool
 	// GapsInSeq allows commits that the state topic no longer shows: it was compacted, or deleted.
@@ -245,6 +247,9 @@ func (v *Verdict) cover(w *written, id string, recs []*Record, count Count, r Ru
 		}
 		if rec.Quarantine {
 			sum.Quarantined += at - rec.At
+			if r.Fits != nil && r.Fits(line) {
+				v.problem("%s: is in quarantine, though it fits: %v", where(rec), rec.Value["reason"])
+			}
 		} else {
 			sum.Events += at - rec.At
 			if r.Check != nil {

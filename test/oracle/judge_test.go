@@ -62,7 +62,7 @@ var strict = Rules{Instance: "h", Check: func(line []byte, event map[string]any)
 		return "the content is another"
 	}
 	return ""
-}}
+}, Fits: func(line []byte) bool { return !bytes.HasSuffix(line, []byte(" 12")) }}
 
 func TestJudgeAccepts(t *testing.T) {
 	w := newWorld()
@@ -90,6 +90,7 @@ func TestJudgeNames(t *testing.T) {
 			r.Quarantine, r.Topic = true, "t.quarantine"
 			w.s.Records = append(w.s.Records, r)
 		}, "is there again"},
+		{"a line that fits is in quarantine", func(w *world) { w.s.Records[3].Quarantine = true }, "is in quarantine, though it fits"},
 		{"out of order", func(w *world) { r := w.s.Records; r[4], r[5] = r[5], r[4] }, "comes after its offset"},
 		{"another checksum", func(w *world) { w.s.Records[4].CRC++ }, "no such bytes"},
 		{"a shorter length", func(w *world) {

@@ -76,6 +76,10 @@ func (w *world) perform(o op) {
 		w.ship()
 		lw.site.newFolder(w.t)
 		w.tally.act("log folder replaced")
+	case "edit format":
+		w.did("log_format edited", w.edit(lw.site))
+	case "reload":
+		w.did("worker reloaded", lw.reload(o.m))
 	case "ship":
 		if w.daemon != nil && w.life.point == "" {
 			w.ship()

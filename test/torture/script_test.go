@@ -164,6 +164,7 @@ func newScript(seed uint64, allowed rights) *script {
 		m.still = s.virgin && i == 0
 		s.lives = append(s.lives, m.life())
 	}
+	s.edits()
 	return s
 }
 

@@ -71,7 +71,7 @@ func newWorld(t *testing.T, s *script, sum *tally) *world {
 		site := &siteWorld{siteScript: s.sites[i], dir: filepath.Join(root, s.sites[i].name), journal: &oracle.Journal{}, torn: map[*oracle.Generation]bool{}}
 		must(t, os.Mkdir(site.dir, 0o755))
 		hs := harness.Site{Name: site.name, Extra: "partition_by: " + site.partition,
-			AccessLog: []string{"rotate_grace: " + s.grace.String()}}
+			AccessLog: []string{"rotate_grace: " + s.grace.String(), "nginx_conf: " + site.writeConf(t, root, firstFormat), "format: shop"}}
 		for k, l := range site.siteScript.logs {
 			lw := newLogWorld(t, site, l, s.seed<<8+uint64(i<<4+k))
 			site.logs, w.logs = append(site.logs, lw), append(w.logs, lw)
@@ -334,8 +334,9 @@ func (w *world) compare(before oracle.Usage) {
 // judge asks the oracle about every site.
 func (w *world) judge() {
 	for _, site := range w.sites {
-		v := w.host.Judge(w.t, site.name, site.journal, oracle.Rules{Duplicates: w.s.atLeast})
+		v := w.host.Judge(w.t, site.name, site.journal, oracle.Rules{Duplicates: w.s.atLeast, Fits: site.fits, Check: checkFormat})
 		w.tally.verdict(v)
+		w.announcements(site)
 	}
 }
 

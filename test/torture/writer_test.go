@@ -25,6 +25,7 @@ type logWorld struct {
 	half    string       // the rest of a line that a worker has begun
 	halfBy  int          // who that is
 	stale   map[int]bool // workers that still write to the renamed file
+	newer   map[int]bool // workers that write in the second format
 	rotated []string     // what the rotated files are called after the path, newest first
 	links   int          // targets of the link so far
 	dates   int
@@ -33,7 +34,7 @@ type logWorld struct {
 
 func newLogWorld(t testing.TB, site *siteWorld, l logScript, seed uint64) *logWorld {
 	path := filepath.Join(site.dir, l.name)
-	w := &logWorld{site: site, style: l.style, workers: l.workers, stale: map[int]bool{}, lines: rand.New(rand.NewPCG(seed, 0x6c6f67))}
+	w := &logWorld{site: site, style: l.style, workers: l.workers, stale: map[int]bool{}, newer: map[int]bool{}, lines: rand.New(rand.NewPCG(seed, 0x6c6f67))}
 	if l.style == linked {
 		must(t, os.Symlink(w.target(), path))
 	}
@@ -68,7 +69,7 @@ func (w *logWorld) write(t testing.TB, worker, n int, kind string) {
 	w.whole(t)
 	var b strings.Builder
 	for range n {
-		b.WriteString(w.line(kind))
+		b.WriteString(w.inFormat(worker, w.line(kind)))
 	}
 	w.Write(t, worker%w.workers, b.String())
 }
@@ -93,7 +94,7 @@ func (w *logWorld) line(kind string) string {
 // begin lets a worker write the beginning of a line.
 func (w *logWorld) begin(t testing.TB, worker, percent int) {
 	w.whole(t)
-	line := harness.Line(w.lines.IntN(300))
+	line := w.inFormat(worker, harness.Line(w.lines.IntN(300)))
 	n := 1 + percent*(len(line)-2)/100
 	w.Write(t, worker%w.workers, line[:n])
 	w.half, w.halfBy = line[n:], worker%w.workers
@@ -242,6 +243,8 @@ func (s *siteWorld) whole() (n int64) {
 type siteWorld struct {
 	siteScript
 	dir     string // of its logs
+	conf    string // path of nginx.conf
+	edited  bool   // nginx.conf has the second format
 	folders int    // replaced so far
 	journal *oracle.Journal
 	torn    map[*oracle.Generation]bool // they end with half a line
