@@ -37,7 +37,7 @@ type headerSide struct {
 	turned   int    // names of this window for which there was no room
 	unknown  int    // names of the line in hand that are not known
 	odd      bool   // the line in hand has a name that can't be told
-	newcomer *candidates
+	newcomer *frequentNames
 }
 
 // knownHeader is a name that is, or was, in a fair share of the events.
@@ -51,7 +51,7 @@ type knownHeader struct {
 // Bounds and rules of headerWatch.
 const (
 	minSamples    = 256       // samples from which on a window says something about headers
-	maxUnknown    = 128       // names of one event that are candidates
+	maxUnknown    = 128       // names of one event that are frequentNames
 	maxSideRoom   = 1200      // of one side: no client can take the room of the response's headers
 	maxRoom       = 1600      // of all sides
 	oddName       = "(other)" // stands for all names that can't be told; no header can have it
@@ -99,7 +99,7 @@ func (h *headerWatch) count(side logformat.Family, name []byte) {
 		return
 	}
 	if s.newcomer == nil {
-		s.newcomer = &candidates{seed: maphash.MakeSeed()} // once: few sites have all three sides
+		s.newcomer = &frequentNames{seed: maphash.MakeSeed()} // once: few sites have all three sides
 	}
 	s.newcomer.add(name, h.line)
 }
@@ -303,13 +303,13 @@ type headerNews struct {
 	names  int // how many names a side knows
 }
 
-// rank orders news by weight: what came by its share, then what went, then whether there is room.
+// rank orders news by weight: whether there is room, then what came, then what went, both by their share.
 func (n *headerNews) rank() float64 {
 	switch {
 	case n.header == nil:
-		return -1
-	case !n.header.on:
-		return 0
+		return 3
+	case n.header.on:
+		return 1 + n.header.share
 	}
-	return 1 + n.header.share
+	return n.header.share
 }
