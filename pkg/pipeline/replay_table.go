@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Table counts by a text, such as a reason. It stays short, whatever it is given: numbers in the text count as one, and texts that come
+// when it is full count as TableRest. The zero value is ready.
+type Table struct{ rows map[string]int64 }
+
+// Row is a row of a Table.
+type Row struct {
+	Text  string
+	Count int64
+}
+
+// TableRest stands for all texts that had no room in a Table.
+const TableRest = "all others"
+
+// tableRows is how many texts a Table holds.
+const tableRows = 30
+
+// Add counts one more of text, with "N" for each number in it.
+func (t *Table) Add(text string) { t.AddName(withoutNumbers(text)) }
+
+// AddName counts one more of a text whose numbers matter.
+func (t *Table) AddName(text string) {
+	if t.rows == nil {
+		t.rows = map[string]int64{}
+	}
+	if _, ok := t.rows[text]; !ok && len(t.rows) >= tableRows {
+		text = TableRest
+	}
+	t.rows[text]++
+}
+
+// Sum returns how many were added.
+func (t *Table) Sum() (n int64) {
+	for _, c := range t.rows {
+		n += c
+	}
+	return n
+}
+
+// Rows returns the rows, the highest count first and TableRest last.
+func (t *Table) Rows() []Row {
+	rows := make([]Row, 0, len(t.rows))
+	for text, n := range t.rows {
+		rows = append(rows, Row{text, n})
+	}
+	slices.SortFunc(rows, func(a, b Row) int {
+		switch TableRest {
+		case a.Text:
+			return 1
+		case b.Text:
+			return -1
+		}
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Text, b.Text))
+	})
+	return rows
+}
+
+// withoutNumbers returns s with "N" for each run of digits.
+func withoutNumbers(s string) string {
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		digit := '0' <= s[i] && s[i] <= '9'
+		switch {
+		case !digit:
+			out = append(out, s[i])
+		case i == 0 || s[i-1] < '0' || s[i-1] > '9':
+			out = append(out, 'N')
+		}
+	}
+	return string(out)
+}
