@@ -120,6 +120,9 @@ func (d *daemon) checkSite(ctx context.Context, r *report, s *config.Site) {
 			r.warn("%s: %s", place(f.LogFormat().Definition()), w)
 		}
 	}
+	for _, name := range idleTypes(s.AccessLog.Types, formats) {
+		r.warn("%s: access_log.types gives %s a type, but no format of the site has it", where, name)
+	}
 	if _, err := pipeline.New(pipeline.Config{Site: s.Site, Instance: d.cfg.Instance, Formats: formats, PartitionBy: s.PartitionBy}); err != nil {
 		r.bad(exitConfig, "%s:%d: %v", s.File, s.Line, err)
 	}

@@ -36,9 +36,14 @@ made up for this run.`,
 
 // formatFlags adds the flags that choose a format without a configuration file.
 func formatFlags(cmd *cobra.Command, s *config.Site) {
+	cmd.Flags().StringVar(&s.AccessLog.Format, "format", "combined", "name of the log_format")
+	siteFlags(cmd, s)
+}
+
+// siteFlags adds the flags that stand for the rest of a site's file.
+func siteFlags(cmd *cobra.Command, s *config.Site) {
 	f := cmd.Flags()
 	f.StringVar(&s.AccessLog.NginxConf, "nginx-conf", "", "the nginx.conf that the format is read from")
-	f.StringVar(&s.AccessLog.Format, "format", "combined", "name of the log_format")
 	f.StringVar(&s.Site, "site", s.Site, "name of the site in the events")
 	f.BoolVar(&s.AccessLog.TrustUnescaped, "trust-unescaped", false, "accept escape=none, in which clients can forge lines")
 	f.Var(&typeFlag{&s.AccessLog.Types}, "type", "type of a variable that nginx.conf itself defines: app_ms=long; string, int, long or double")
@@ -50,6 +55,9 @@ func (a *app) parse(s *config.Site, files []string) error {
 	formats, _, err := formatsOf(s)
 	if err != nil {
 		return configError(err)
+	}
+	if err := typesAreUsed(s, formats); err != nil {
+		return err
 	}
 	secrets, err := newSecrets(s, nil)
 	if err != nil {

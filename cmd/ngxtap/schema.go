@@ -31,7 +31,7 @@ func (a *app) schemaCmd() *cobra.Command {
 		RunE:    func(*cobra.Command, []string) error { return failed(a.schemaShow(&s)) },
 	}
 	formatFlags(show, &s)
-	cmd.AddCommand(show, a.schemaDiffCmd(), a.schemaAcceptCmd())
+	cmd.AddCommand(show, a.schemaDiffCmd(), a.schemaCheckCmd(), a.schemaAcceptCmd())
 	return cmd
 }
 
@@ -129,6 +129,9 @@ func (a *app) schemaShow(s *config.Site) error {
 	formats, _, err := formatsOf(s)
 	if err != nil {
 		return configError(err)
+	}
+	if err := typesAreUsed(s, formats); err != nil {
+		return err
 	}
 	var out bytes.Buffer
 	if err := json.Indent(&out, []byte(formats[0].Schema()), "", "  "); err != nil {

@@ -55,6 +55,14 @@ func (f *typeFlag) String() string {
 // Type implements pflag.Value.
 func (f *typeFlag) Type() string { return "NAME=TYPE" }
 
+// typesAreUsed is an error of usage if --type names a variable that the formats lack.
+func typesAreUsed(s *config.Site, formats []*pipeline.Format) error {
+	if idle := idleTypes(s.AccessLog.Types, formats); len(idle) > 0 {
+		return &exitError{exitUsage, fmt.Errorf("--type: the log_format has no %s", strings.Join(idle, ", "))}
+	}
+	return nil
+}
+
 // idleTypes returns the variables that have a type but stand in none of the formats: most likely a slip of the pen.
 func idleTypes(types []config.VariableType, formats []*pipeline.Format) []string {
 	var idle []string
