@@ -17,8 +17,8 @@ import (
 // ReplayConfig says what Replay needs. Formats, Frames, Frame, Read and Logger must be set, and Open, but for a dry run.
 type ReplayConfig struct {
 	Site        string
-	Instance    string    // names this host in the records of replayed lines
-	Host        string    // only lines that this host read; "": all
+	Instance    string    // this host, as the origin of lines names it
+	OwnKey      bool      // secrets are hashed with a key of this host: lines that another host read can't be replayed here
 	Formats     []*Format // candidates, tried in this order on every line
 	Frames      []*Frame  // of their events, in the same order
 	Frame       *Frame    // of schema.QuarantineReplayed
@@ -68,8 +68,7 @@ type ReplayResult struct {
 	Misfits  Table  // still fit no format, by reason
 	Cannot   Table  // can't be replayed, by reason
 	Foreign  int64  // records of no kind known
-	Limited  bool   // there may be more: the limit was reached
-	Stranger string // the host of a line that was sent and that another host had read; "": none
+	Limited  bool   // there is more: the limit was reached
 }
 
 // Limits of one transaction of a replay. It ends well before a broker would abort it.
@@ -226,7 +225,7 @@ func (s *replaySession) look(ctx context.Context) error {
 		switch {
 		case q.Done != nil && q.Done.Site == s.cfg.Site:
 			s.ledger.Add(q.Done)
-		case q.Line != nil && s.ours(q.Line):
+		case q.Line != nil && q.Line.Origin.Site == s.cfg.Site:
 			s.progress.Total++
 		}
 		s.progress.Read++
@@ -239,10 +238,6 @@ func (s *replaySession) look(ctx context.Context) error {
 	}
 	s.progress.Looking, s.progress.Read = false, 0
 	return err
-}
-
-func (s *replaySession) ours(q *avro.Quarantined) bool {
-	return q.Origin.Site == s.cfg.Site && (s.cfg.Host == "" || q.Origin.Host == s.cfg.Host)
 }
 
 // say reports progress.
@@ -258,7 +253,7 @@ func (s *replaySession) take(ctx, work context.Context, q *QuarantineRecord) err
 		return ctx.Err()
 	case q.Line == nil && q.Done == nil:
 		s.res.Foreign++
-	case q.Line != nil && s.ours(q.Line):
+	case q.Line != nil && q.Line.Origin.Site == s.cfg.Site:
 		if err := s.line(q); err != nil {
 			return err
 		}
@@ -286,11 +281,14 @@ func (s *replaySession) line(q *QuarantineRecord) error {
 		return errReplayLimit
 	}
 	why := unfit(q.Line, q.Raw)
-	if s.ledger.Unrecorded(q.Partition, q.Offset) {
+	switch {
+	case s.ledger.Unrecorded(q.Partition, q.Offset):
 		why = replayUnrecorded
+	case why == "" && s.cfg.OwnKey && q.Line.Origin.Host != s.cfg.Instance:
+		why = replayForeignKey
 	}
 	if why != "" {
-		s.res.Cannot.Add(why)
+		s.res.Cannot.AddName(why)
 		return nil
 	}
 	before := len(s.batch.Buf)
@@ -303,9 +301,6 @@ func (s *replaySession) line(q *QuarantineRecord) error {
 		s.began = time.Now()
 	}
 	s.note(q.Partition, q.Offset)
-	if q.Line.Origin.Host != s.cfg.Instance {
-		s.res.Stranger = q.Line.Origin.Host
-	}
 	return nil
 }
 

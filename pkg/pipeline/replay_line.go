@@ -19,7 +19,8 @@ const (
 	replayHead       = "only the head of the line was kept"
 	replayChanged    = "its bytes are not those of the line: the checksum differs"
 	replayTorn       = "the file ended within it: it may be half a line"
-	replayUnrecorded = "it may have been replayed: the record of that is gone"
+	replayForeignKey = "another host read it and hashes its secrets with a key of its own: replay it there, or set headers.hash_key"
+	replayUnrecorded = "it may have been replayed: the record that would tell is gone (see --unrecorded)"
 )
 
 // tornReason is in the reason of every line that ended without a newline.
