@@ -120,21 +120,24 @@ func (m *messageDecoder) appendJSON(ctx context.Context, dst []byte, msg kafka.M
 	if err != nil {
 		return dst, fmt.Errorf("%w; ngxtap cat reads topics that ngxtap writes", err)
 	}
-	var text string
-	switch {
-	case kind == schema.SingleObject:
-		text, err = m.byFingerprint(ctx, fp)
-	case m.d.registry == nil:
-		err = fmt.Errorf("the event has schema id %s of a registry, but none is configured: set registry.url", id)
-	case id.HasGUID:
-		text, err = m.d.registry.SchemaByGUID(ctx, id.GUID)
-	default:
-		text, err = m.d.registry.Schema(ctx, id.Number)
-	}
+	text, err := m.schema(ctx, kind, id, fp)
 	if err != nil {
 		return dst, err
 	}
 	return m.avro.AppendJSON(dst, text, body)
+}
+
+// schema returns the writer's schema of a record, by what unframe says.
+func (m *messageDecoder) schema(ctx context.Context, kind schema.Framing, id schema.ID, fp uint64) (string, error) {
+	switch {
+	case kind == schema.SingleObject:
+		return m.byFingerprint(ctx, fp)
+	case m.d.registry == nil:
+		return "", fmt.Errorf("the event has schema id %s of a registry, but none is configured: set registry.url", id)
+	case id.HasGUID:
+		return m.d.registry.SchemaByGUID(ctx, id.GUID)
+	}
+	return m.d.registry.Schema(ctx, id.Number)
 }
 
 // unframe finds the id or the fingerprint of a record's schema, and the Avro datum. As Confluent's readers do, it takes the last header
