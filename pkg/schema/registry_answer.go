@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/sr"
 )
@@ -104,8 +105,12 @@ func oneLine(s string) string {
 func bounded(s string) string { return cut(s, maxMessage) }
 
 func cut(s string, n int) string {
-	if len(s) > n {
-		s = s[:n] + "…"
+	s = strings.ToValidUTF8(s, "�")
+	if len(s) <= n {
+		return s
 	}
-	return strings.ToValidUTF8(s, "�")
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
 }

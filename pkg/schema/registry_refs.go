@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,6 +25,9 @@ const (
 func (r *Registry) selfContained(ctx context.Context, s sr.Schema) (string, error) {
 	if s.Type != sr.TypeAvro {
 		return "", fmt.Errorf("it is of type %s, want Avro", s.Type)
+	}
+	if s.Schema == "" {
+		return "", errors.New("the registry answered without a schema")
 	}
 	if len(s.References) == 0 {
 		return s.Schema, nil
@@ -110,7 +114,6 @@ func (in *inliner) collect(tree any, full string) (out any, more bool) {
 	if def, ok := tree.(map[string]any); ok && full != "" && in.types[full] == nil {
 		named := maps.Clone(def)
 		named["name"] = full // it may come to stand in another namespace
-		delete(named, "namespace")
 		if !strings.Contains(full, ".") {
 			named["namespace"] = ""
 		}
