@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,7 +136,7 @@ func (l *line) untilCommit() time.Duration {
 		return 10 * time.Millisecond
 	}
 	if l.oldest.IsZero() {
-		return time.Second
+		return cmp.Or(l.site.cfg.Tail.PollInterval, tail.DefaultPollInterval) // then the configuration is looked at again
 	}
 	return max(0, l.site.cfg.CommitInterval-time.Since(l.oldest))
 }
