@@ -72,7 +72,7 @@ func TestDriftBounds(t *testing.T) {
 		length := rapid.SampledFrom([]int{3, 16, maxName, 2 * maxName}).Draw(t, "length")
 		d := newDrift(driftConfig{MinLines: rapid.SampledFrom([]int{10, 500}).Draw(t, "lines"), SampleEvery: rapid.IntRange(1, 8).Draw(t, "every")}, nil)
 		now := time.Unix(1_800_000_000, 0)
-		for window := range 25 {
+		for window := range 12 {
 			base := random(names) // so that names come and go from window to window
 			for line := range 300 {
 				switch r := random(100); {
@@ -80,7 +80,7 @@ func TestDriftBounds(t *testing.T) {
 					d.rejected(reasons[random(len(reasons))], strings.Repeat("v", random(80))+fmt.Sprint(random(100)), "g", int64(line))
 				case d.event():
 					d.sampled("g", int64(line))
-					for range random(20) {
+					for range random(12) {
 						name := fmt.Appendf(nil, "%0*x", length, (base+random(60))%names)
 						if random(50) == 0 {
 							name[random(len(name))] = byte(random(256))
