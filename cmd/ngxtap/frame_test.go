@@ -24,12 +24,12 @@ func TestFramesAreReadBack(t *testing.T) {
 		{"single object", schema.SingleObject, schema.ID{}, schema.ID{}, 9},
 	} {
 		f := frameOf(c.framing, c.id, c.fp)
-		if (f.header != nil) != (c.framing == schema.Header) || (len(f.prefix) > 0) == (c.framing == schema.Header) {
-			t.Errorf("%s: prefix % X, header %v", c.name, f.prefix, f.header)
+		if (f.Header != nil) != (c.framing == schema.Header) || (len(f.Prefix) > 0) == (c.framing == schema.Header) {
+			t.Errorf("%s: prefix % X, header %v", c.name, f.Prefix, f.Header)
 		}
-		m := kafka.Message{Value: append(f.prefix, "datum"...)}
-		if f.header != nil {
-			m.Headers = []kafka.Header{{Key: "other", Value: []byte("x")}, {Key: f.header.Name, Value: f.header.Value}}
+		m := kafka.Message{Value: append(f.Prefix, "datum"...)}
+		if f.Header != nil {
+			m.Headers = []kafka.Header{{Key: "other", Value: []byte("x")}, {Key: f.Header.Name, Value: f.Header.Value}}
 		}
 		kind, id, fp, body, err := unframe(&m)
 		if err != nil || kind != c.framing || id != c.want || fp != c.fp || string(body) != "datum" {
