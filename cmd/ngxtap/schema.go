@@ -31,7 +31,7 @@ func (a *app) schemaCmd() *cobra.Command {
 		RunE:    func(*cobra.Command, []string) error { return failed(a.schemaShow(&s)) },
 	}
 	formatFlags(show, &s)
-	cmd.AddCommand(show, a.schemaDiffCmd(), a.schemaCheckCmd(), a.schemaAcceptCmd())
+	cmd.AddCommand(show, a.schemaDiffCmd(), a.schemaCheckCmd(), a.schemaHistoryCmd(), a.schemaAcceptCmd())
 	return cmd
 }
 

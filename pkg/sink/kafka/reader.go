@@ -51,8 +51,11 @@ type Reader struct {
 	err     error
 }
 
+// ErrNoTopic is returned (wrapped) by NewReader when the broker knows no such topic.
+var ErrNoTopic = errors.New("the topic does not exist")
+
 // NewReader connects and finds out where to start. Of cfg it uses what connections need. ctx is for this call only. An error
-// wraps sink.ErrConfig where trying again can't help.
+// wraps sink.ErrConfig where trying again can't help, and ErrNoTopic where there is nothing to read.
 func NewReader(ctx context.Context, cfg Config, topic string, opts ReaderOptions) (*Reader, error) {
 	cfg = cfg.complete()
 	c, err := connect(&cfg)
@@ -63,6 +66,9 @@ func NewReader(ctx context.Context, cfg Config, topic string, opts ReaderOptions
 	stop := c.watch(ctx)
 	err = r.start(opts)
 	stop()
+	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+		err = fmt.Errorf("%w: %w", ErrNoTopic, err)
+	}
 	if err != nil {
 		c.close()
 		return nil, because(ctx, fmt.Errorf("kafka: read topic %s: %w", topic, classify(err)))
