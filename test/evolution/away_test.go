@@ -14,7 +14,6 @@ import (
 
 	"ngxtap/test/components"
 	"ngxtap/test/harness"
-	"ngxtap/test/oracle"
 )
 
 // door stands before the registry and can be shut: connections are then refused, as by a machine whose registry has ended.
@@ -160,10 +159,7 @@ func TestRegistryAwayAtStart(t *testing.T) {
 	s.lines(t, plain, 30)
 	s.daemon = s.host.Start(t)
 	s.arrived(t)
-	n, err := oracle.Metric(within(t), s.host.Admin, "ngxtap_held", `site="`+s.name+`"`)
-	if err != nil || n != 0 {
-		t.Errorf("the metric ngxtap_held is %v, %v; want 0", n, err)
-	}
+	s.wantHeld(t, 0)
 	d.open(t)
 	s.finish(t)
 }
