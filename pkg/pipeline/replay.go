@@ -63,12 +63,12 @@ type ReplayProgress struct {
 
 // ReplayResult is what became of the lines.
 type ReplayResult struct {
-	Sent     int64  // replayed by this run; in a dry run: that would be
-	Already  int64  // replayed before this run
-	Misfits  Table  // still fit no format, by reason
-	Cannot   Table  // can't be replayed, by reason
-	Foreign  int64  // records of no kind known
-	Limited  bool   // there is more: the limit was reached
+	Sent    int64 // replayed by this run; in a dry run: that would be
+	Already int64 // replayed before this run
+	Misfits Table // still fit no format, by reason
+	Cannot  Table // can't be replayed, by reason
+	Foreign int64 // records of no kind known
+	Limited bool  // there is more: the limit was reached
 }
 
 // Limits of one transaction of a replay. It ends well before a broker would abort it.

@@ -135,7 +135,7 @@ func TestOffsetSet(t *testing.T) {
 func TestTable(t *testing.T) {
 	var table Table
 	for i := range 1000 {
-		table.Add(fmt.Sprintf("longer than %d bytes (%d)", i, i*i))
+		table.Add(fmt.Sprintf("longer than %d bytes (0x%02X)", i, i%256))
 		table.AddName(fmt.Sprint("host", i))
 	}
 	rows := table.Rows()

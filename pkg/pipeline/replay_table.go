@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 )
 
@@ -61,17 +62,7 @@ func (t *Table) Rows() []Row {
 	return rows
 }
 
-// withoutNumbers returns s with "N" for each run of digits.
-func withoutNumbers(s string) string {
-	out := make([]byte, 0, len(s))
-	for i := range len(s) {
-		digit := '0' <= s[i] && s[i] <= '9'
-		switch {
-		case !digit:
-			out = append(out, s[i])
-		case i == 0 || s[i-1] < '0' || s[i-1] > '9':
-			out = append(out, 'N')
-		}
-	}
-	return string(out)
-}
+// number is a run of digits, or a number in hexadecimal.
+var number = regexp.MustCompile(`0x[0-9A-Fa-f]+|[0-9]+`)
+
+func withoutNumbers(s string) string { return number.ReplaceAllLiteralString(s, "N") }
