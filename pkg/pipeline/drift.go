@@ -13,7 +13,7 @@ type driftConfig struct {
 	Window      time.Duration // shares are taken over at least this time; default: one minute
 	MinLines    int           // and over at least so many lines, so that a quiet site has longer windows; default: 1000
 	RejectShare float64       // of the lines that went to quarantine, for any reason; default: 0.01
-	MisfitShare float64       // of the lines that did for the value of one column; default: 0.001
+	MisfitShare float64       // of the lines that did for the value of one column; default: a tenth of RejectShare
 	HeaderShare float64       // of the sampled events that have a header; default: 0.01
 	SampleEvery int           // one event in so many shows its header names; more where there are few events; default: 64
 }
@@ -22,7 +22,7 @@ func (c driftConfig) withDefaults() driftConfig {
 	c.Window = cmp.Or(c.Window, time.Minute)
 	c.MinLines = cmp.Or(c.MinLines, 1000)
 	c.RejectShare = cmp.Or(c.RejectShare, 0.01)
-	c.MisfitShare = cmp.Or(c.MisfitShare, 0.001)
+	c.MisfitShare = cmp.Or(c.MisfitShare, c.RejectShare/10)
 	c.HeaderShare = cmp.Or(c.HeaderShare, 0.01)
 	c.SampleEvery = cmp.Or(c.SampleEvery, 64)
 	return c
