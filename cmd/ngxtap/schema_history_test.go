@@ -111,7 +111,7 @@ func TestSchemaHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer registry.Close()
-	number, err := registry.Register(t.Context(), "ngxtap.schema-changes-value", schema.SchemaChange)
+	id, err := registry.Register(t.Context(), "ngxtap.schema-changes-value", schema.SchemaChange)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestSchemaHistory(t *testing.T) {
 		File: "g7", Offset: 1234}
 	shop, api, web := newChangeSink(t, broker, "shop"), newChangeSink(t, broker, "api"), newChangeSink(t, broker, "web")
 	shop.commit(schema.AppendSingleObject(nil, changeFingerprint(t)), nil, true, third)
-	api.commit(schema.AppendConfluent(nil, number), nil, false, first, first) // the second is the first again
+	api.commit(schema.AppendConfluent(nil, id.Number), nil, false, first, first) // the second is the first again
 	web.commit(nil, &sink.Header{Name: schema.HeaderName, Value: schema.AppendHeader(nil, schema.ID{Number: number})}, false, second)
 	lost := second
 	lost.ID, lost.Text = "lost", "never committed"

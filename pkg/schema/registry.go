@@ -116,7 +116,7 @@ func NewRegistry(cfg RegistryConfig) (*Registry, error) {
 // Close gives back the idle connections. Requests under way are not ended; cancel their contexts for that.
 func (r *Registry) Close() { r.http.CloseIdleConnections() }
 
-// RegisterID returns the id of a schema under a subject, and registers the schema if the registry does not have it. The registry is
+// Register returns the id of a schema under a subject, and registers the schema if the registry does not have it. The registry is
 // asked once for each schema and process, by lookup first, so that a client who may only read is served too. Only ids are
 // remembered: after an error the next call asks again.
 //
@@ -127,7 +127,7 @@ func (r *Registry) Close() { r.http.CloseIdleConnections() }
 // restart.
 //
 // Errors: *RefusedError, or one that wraps ErrUnavailable, or what else was answered, such as a login that is not taken.
-func (r *Registry) RegisterID(ctx context.Context, subject, schemaJSON string) (ID, error) {
+func (r *Registry) Register(ctx context.Context, subject, schemaJSON string) (ID, error) {
 	key := keyOf(subject, schemaJSON)
 	r.mu.Lock()
 	id, known := r.verified[key]
@@ -149,12 +149,6 @@ func (r *Registry) RegisterID(ctx context.Context, subject, schemaJSON string) (
 		return cached, nil
 	}
 	return ID{}, err
-}
-
-// Register is RegisterID for who wants no more than the number.
-func (r *Registry) Register(ctx context.Context, subject, schemaJSON string) (int32, error) {
-	id, err := r.RegisterID(ctx, subject, schemaJSON)
-	return id.Number, err
 }
 
 // Unverified returns how many schemas are in use under an id that only the cache vouches for.

@@ -97,7 +97,7 @@ func TestRegistryAnswers(t *testing.T) {
 			defer srv.Close()
 			r, _ := open(t, RegistryConfig{URLs: []string{srv.URL + "/some/path"}, Timeout: time.Minute})
 			r.sleep = noSleep
-			id, err := r.RegisterID(t.Context(), "t-value", schemaA)
+			id, err := r.Register(t.Context(), "t-value", schemaA)
 			if err == nil || id != (ID{}) {
 				t.Fatalf("id %v, %v", id, err)
 			}
@@ -133,7 +133,7 @@ func TestRegistryAnswersAndTheCache(t *testing.T) {
 			reg := fake(t)
 			cfg := RegistryConfig{URLs: []string{reg.URL()}, CacheFile: t.TempDir() + "/ids", Timeout: time.Minute}
 			first, _ := open(t, cfg)
-			want, err := first.RegisterID(t.Context(), "t-value", schemaA)
+			want, err := first.Register(t.Context(), "t-value", schemaA)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +142,7 @@ func TestRegistryAnswersAndTheCache(t *testing.T) {
 			reg.Intercept(func(w http.ResponseWriter, r *http.Request) bool { h(w, r); return true })
 			second, _ := open(t, cfg)
 			second.sleep = noSleep
-			id, err := second.RegisterID(t.Context(), "t-value", schemaA)
+			id, err := second.Register(t.Context(), "t-value", schemaA)
 			if c.refused || c.lookup == 404 {
 				if err == nil || id != (ID{}) || errors.Is(err, ErrRefused) != c.refused {
 					t.Errorf("id %v, %v; want no id", id, err)
@@ -164,7 +164,7 @@ func TestRegistryAnswersWithoutEnd(t *testing.T) {
 	}))
 	defer srv.Close()
 	r, _ := open(t, RegistryConfig{URLs: []string{srv.URL}, Timeout: time.Minute, Attempts: 1})
-	id, err := r.RegisterID(t.Context(), "t-value", schemaA)
+	id, err := r.Register(t.Context(), "t-value", schemaA)
 	if id != (ID{}) || !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "longer than 16777216 bytes") {
 		t.Errorf("id %v, %v", id, err)
 	}
@@ -185,7 +185,7 @@ func TestRegistryTrickles(t *testing.T) {
 	}))
 	defer srv.Close()
 	r, _ := open(t, RegistryConfig{URLs: []string{srv.URL}, Timeout: 50 * time.Millisecond, Attempts: 2})
-	if id, err := r.RegisterID(t.Context(), "t-value", schemaA); !errors.Is(err, ErrUnavailable) || id != (ID{}) {
+	if id, err := r.Register(t.Context(), "t-value", schemaA); !errors.Is(err, ErrUnavailable) || id != (ID{}) {
 		t.Errorf("id %v, %v; want ErrUnavailable", id, err)
 	}
 }

@@ -45,12 +45,12 @@ func TestRefusalIsLifted(t *testing.T) {
 	url, asked := scripted(t, isUnknown, isRefused, isUnknown, isRefused, isUnknown, isRefused, isUnknown, isRefused, isUnknown, `200 {"id":7}`)
 	r, _ := open(t, RegistryConfig{URLs: []string{url}, CacheFile: filepath.Join(t.TempDir(), "ids")})
 	for range 2 {
-		if id, err := r.RegisterID(t.Context(), "s", schemaA); !errors.Is(err, ErrRefused) || id != (ID{}) {
+		if id, err := r.Register(t.Context(), "s", schemaA); !errors.Is(err, ErrRefused) || id != (ID{}) {
 			t.Fatalf("id %v, %v; want a refusal", id, err)
 		}
 	}
 	for range 2 {
-		if id, err := r.RegisterID(t.Context(), "s", schemaA); err != nil || id.Number != 7 {
+		if id, err := r.Register(t.Context(), "s", schemaA); err != nil || id.Number != 7 {
 			t.Fatalf("id %v, %v; want 7", id, err)
 		}
 	}
@@ -66,7 +66,7 @@ func TestRefusalBeatsTheCache(t *testing.T) {
 	first, _ := open(t, cfg)
 	mustRegister(t, first, "s", schemaA)
 	second, _ := open(t, cfg)
-	if id, err := second.RegisterID(t.Context(), "s", schemaA); !errors.Is(err, ErrRefused) || id != (ID{}) {
+	if id, err := second.Register(t.Context(), "s", schemaA); !errors.Is(err, ErrRefused) || id != (ID{}) {
 		t.Errorf("id %v, %v; want a refusal", id, err)
 	}
 }
@@ -80,7 +80,7 @@ func TestTwoClientsAtOnce(t *testing.T) {
 	} {
 		url, _ := scripted(t, script...)
 		r, _ := open(t, RegistryConfig{URLs: []string{url}})
-		if id, err := r.RegisterID(t.Context(), "s", schemaA); err != nil || id.Number != 7 {
+		if id, err := r.Register(t.Context(), "s", schemaA); err != nil || id.Number != 7 {
 			t.Errorf("%s: id %v, %v; want 7", name, id, err)
 		}
 	}
@@ -105,7 +105,7 @@ func TestGUIDs(t *testing.T) {
 		url, asked := scripted(t, script...)
 		cfg := RegistryConfig{URLs: []string{url}, CacheFile: filepath.Join(t.TempDir(), "ids")}
 		r, _ := open(t, cfg)
-		id, err := r.RegisterID(t.Context(), "s", schemaA)
+		id, err := r.Register(t.Context(), "s", schemaA)
 		if err != nil || id.Number != 7 || id.HasGUID != c.has || (c.has && id.guid() != testGUID) {
 			t.Errorf("%s: %+v, %v", c.name, id, err)
 		}
@@ -114,7 +114,7 @@ func TestGUIDs(t *testing.T) {
 		}
 		cfg.CacheFile, cfg.URLs = copyCache(t, cfg.CacheFile, url, "http://127.0.0.1:1"), []string{"http://127.0.0.1:1"}
 		away, _ := open(t, cfg)
-		if got, err := away.RegisterID(t.Context(), "s", schemaA); err != nil || got != id {
+		if got, err := away.Register(t.Context(), "s", schemaA); err != nil || got != id {
 			t.Errorf("%s: from the cache: %+v, %v; want %+v", c.name, got, err, id)
 		}
 	}
@@ -143,11 +143,11 @@ func TestCacheWithoutGUIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	away, _ := open(t, RegistryConfig{URLs: []string{"http://127.0.0.1:1"}, CacheFile: copyCache(t, file, url, "http://127.0.0.1:1")})
-	if id, err := away.RegisterID(t.Context(), "s", schemaA); err != nil || id != (ID{Number: 7}) {
+	if id, err := away.Register(t.Context(), "s", schemaA); err != nil || id != (ID{Number: 7}) {
 		t.Errorf("from the old cache: %+v, %v", id, err)
 	}
 	r, log := open(t, RegistryConfig{URLs: []string{url}, CacheFile: file})
-	if id, err := r.RegisterID(t.Context(), "s", schemaA); err != nil || id.guid() != testGUID {
+	if id, err := r.Register(t.Context(), "s", schemaA); err != nil || id.guid() != testGUID {
 		t.Errorf("from the registry: %+v, %v", id, err)
 	}
 	if log.Len() > 0 {
@@ -199,7 +199,7 @@ func TestRegistryWaitsAsLongAsItIsAskedTo(t *testing.T) {
 		r.backoff = time.Second
 		var waits []time.Duration
 		r.sleep = func(_ context.Context, d time.Duration) error { waits = append(waits, d); return nil }
-		if _, err := r.RegisterID(t.Context(), "s", schemaA); !errors.Is(err, ErrUnavailable) || !slices.Equal(waits, want) {
+		if _, err := r.Register(t.Context(), "s", schemaA); !errors.Is(err, ErrUnavailable) || !slices.Equal(waits, want) {
 			t.Errorf("Retry-After: %q: waited %v, %v; want %v", value, waits, err, want)
 		}
 		srv.Close()

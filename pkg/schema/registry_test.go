@@ -72,7 +72,7 @@ func answer(reg *srfake.Registry, status int, body string) (on *atomic.Bool, cou
 
 func mustRegister(t *testing.T, r *Registry, subject, schema string) int32 {
 	t.Helper()
-	id, err := r.RegisterID(t.Context(), subject, schema)
+	id, err := r.Register(t.Context(), subject, schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestRegistryHangs(t *testing.T) {
 	second, _ := open(t, cfg)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if got, err := second.RegisterID(ctx, "t-value", schemaA); err != nil || got.Number != id {
+	if got, err := second.Register(ctx, "t-value", schemaA); err != nil || got.Number != id {
 		t.Errorf("after the deadline: id %v, %v; want %d from the cache", got, err, id)
 	}
 	if _, err := second.Register(ctx, "t-value", schemaB); !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
@@ -405,7 +405,7 @@ func TestRegistryBadAnswers(t *testing.T) {
 	for name, body := range map[string]string{"no id": `{}`, "id 0": `{"id":0}`, "id too large": `{"id":2147483648}`} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }))
 		r, _ := open(t, RegistryConfig{URLs: []string{s.URL}})
-		if id, err := r.RegisterID(t.Context(), "t-value", schemaA); err == nil {
+		if id, err := r.Register(t.Context(), "t-value", schemaA); err == nil {
 			t.Errorf("%s: id %v, want an error", name, id)
 		}
 		s.Close()

@@ -71,7 +71,7 @@ func TestRegistryTLS(t *testing.T) {
 		{"https for http", strings.Replace(plain.URL, "http:", "https:", 1), nil, "HTTP response to HTTPS client"},
 	} {
 		r, _ := open(t, RegistryConfig{URLs: []string{c.url}, TLS: c.tls, Timeout: time.Minute})
-		id, err := r.RegisterID(t.Context(), "s", schemaA)
+		id, err := r.Register(t.Context(), "s", schemaA)
 		switch {
 		case c.says == "" && (err != nil || id.Number != 5):
 			t.Errorf("%s: id %v, %v", c.name, id, err)
