@@ -85,7 +85,11 @@ type recipe struct {
 }
 
 func compile(d *logformat.Definition, s *config.Site) (*pipeline.Format, error) {
-	return recipe{s.AccessLog.Types, s.Headers.Promote, s.AccessLog.TrustUnescaped}.compile(d, s.Site)
+	f, err := recipe{s.AccessLog.Types, s.Headers.Promote, s.AccessLog.TrustUnescaped}.compile(d, s.Site)
+	if err != nil {
+		return nil, err
+	}
+	return f, encodes(f, s)
 }
 
 // recompile is pipeline.Config.Compile.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"ngxtap/pkg/avro"
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/pipeline"
@@ -54,6 +55,15 @@ func (f *typeFlag) String() string {
 
 // Type implements pflag.Value.
 func (f *typeFlag) Type() string { return "NAME=TYPE" }
+
+// encodes tells why no encoder can be made for a format, before a line of it comes: a type that would let a secret out.
+func encodes(f *pipeline.Format, s *config.Site) error {
+	secrets, err := avro.NewSecrets(avro.SecretDrop, nil, s.Headers.Keep) // what is secret does not depend on what becomes of it
+	if err == nil {
+		_, err = avro.NewEncoder(f.LogFormat(), f.Event(), avro.Options{Secrets: secrets})
+	}
+	return err
+}
 
 // typesAreUsed is an error of usage if --type names a variable that the formats lack.
 func typesAreUsed(s *config.Site, formats []*pipeline.Format) error {
