@@ -204,19 +204,18 @@ func topicOf(s *config.Site, stream sink.Stream) string {
 
 // frame gets the framing of values with a schema. It asks the registry, where there is one, and does not wait for it.
 func (d *daemon) frame(ctx context.Context, subject, schemaJSON string) (*pipeline.Frame, error) {
-	if d.framing == schema.SingleObject {
-		fp, err := schema.Fingerprint(schemaJSON)
-		if err != nil {
-			return nil, err
-		}
-		return &pipeline.Frame{Prefix: schema.AppendSingleObject(nil, fp), Announce: true}, nil
-	}
-	id, err := d.registry.Register(ctx, subject, schemaJSON)
+	fp, err := schema.Fingerprint(schemaJSON)
 	if err != nil {
 		return nil, err
 	}
-	d.log.Info("schema", "subject", subject, "id", id)
-	return &pipeline.Frame{Prefix: schema.AppendConfluent(nil, id)}, nil
+	var id schema.ID
+	if d.framing != schema.SingleObject {
+		if id, err = d.registry.Register(ctx, subject, schemaJSON); err != nil {
+			return nil, err
+		}
+		d.log.Info("schema", "subject", subject, "id", id.Number)
+	}
+	return frameOf(d.framing, id, fp), nil
 }
 
 // embeddedDir is where the embedded servers keep their data.
