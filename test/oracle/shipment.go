@@ -87,6 +87,9 @@ func Read(ctx context.Context, src Source) (*Shipment, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s/%d@%d: %w", r.Topic, r.Partition, r.Offset, err)
 			}
+			if rec == nil {
+				continue
+			}
 			rec.Quarantine = i == 1
 			s.Records = append(s.Records, *rec)
 		}
@@ -265,7 +268,7 @@ func (d *decoder) loadSchemas(ctx context.Context) error {
 	return nil
 }
 
-// record decodes a framed value.
+// record decodes a framed value. It returns nil for one that is no line: a quarantine topic also holds records of which lines were replayed.
 func (d *decoder) record(ctx context.Context, r *kgo.Record) (*Record, error) {
 	codec, body, err := d.codec(ctx, r.Value)
 	if err != nil {
@@ -277,6 +280,9 @@ func (d *decoder) record(ctx context.Context, r *kgo.Record) (*Record, error) {
 	}
 	v, _ := native.(map[string]any)
 	o, _ := v["origin"].(map[string]any)
+	if _, replayed := v["partitions"]; o == nil && replayed {
+		return nil, nil
+	}
 	if o == nil {
 		return nil, errors.New("it has no origin")
 	}
