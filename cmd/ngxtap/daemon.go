@@ -167,7 +167,7 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	site, err := pipeline.New(pipeline.Config{
 		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
-		OnChange: policyOf(&s.OnChange), Secrets: secrets, Edited: watch.edited,
+		OnChange: policyOf(&s.OnChange), Drift: driftOf(&s.DataChanges), Secrets: secrets, Edited: watch.edited,
 		Frame: func(ctx context.Context, stream sink.Stream, record, schemaJSON string) (*pipeline.Frame, error) {
 			return d.frame(ctx, strategy.Subject(topicOf(s, stream), record), schemaJSON)
 		},
@@ -189,6 +189,14 @@ func policyOf(c *config.OnChange) pipeline.Policy {
 		Full: schema.Action(c.Full), Backward: schema.Action(c.Backward), Forward: schema.Action(c.Forward), Breaking: schema.Action(c.Breaking),
 		Refused: schema.Action(c.Refused), Away: schema.Action(c.RegistryAway),
 	}
+}
+
+// driftOf returns which changes of the data are told.
+func driftOf(c *config.DataChanges) *pipeline.Drift {
+	if !c.Report {
+		return nil
+	}
+	return &pipeline.Drift{RejectedShare: c.RejectedShare, HeaderShare: c.HeaderShare}
 }
 
 // topicOf returns the topic of a stream whose values have a schema.

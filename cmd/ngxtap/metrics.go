@@ -76,8 +76,8 @@ func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
 				counter(descChanges, changes[pipeline.ChangeKind{Source: source, Class: class}], string(source), class.String())
 			}
 		}
-		gauge(descHeldBack, number(st.HeldBack()))
-		gauge(descProblem, number(st.ConfigProblem() != ""))
+		gauge(descHeldBack, asNumber(st.HeldBack()))
+		gauge(descProblem, asNumber(st.ConfigProblem() != ""))
 		counter(descCommits, st.Commits.Load())
 		counter(descSessions, st.Sessions.Load())
 		gauge(descLag, float64(st.Lag()))
@@ -93,13 +93,13 @@ func newMetrics(sites []*pipeline.Site, stateDir string) *prometheus.Registry {
 	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "ngxtap_state_dir_writable", Help: "1 if state_dir can be written to, 0 if not: the daemon goes on without, /healthz says why.",
 	}, func() float64 {
-		return number(stateDirProblem(stateDir) == nil)
+		return asNumber(stateDirProblem(stateDir) == nil)
 	}))
 	return reg
 }
 
-// number is 1 for true and 0 for false, as metrics have it.
-func number(b bool) float64 {
+// asNumber is 1 for true and 0 for false, as metrics have it.
+func asNumber(b bool) float64 {
 	if b {
 		return 1
 	}

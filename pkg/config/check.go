@@ -39,6 +39,13 @@ func (c *checker) fail(key, format string, args ...any) {
 	c.errs = append(c.errs, fmt.Errorf("%s: %s: %s", c.pos.at(c.file, key), key, fmt.Sprintf(format, args...)))
 }
 
+// share checks a part of a whole.
+func (c *checker) share(key string, v float64) {
+	if !(v > 0 && v <= 1) {
+		c.fail(key, "%v is not a share: use a number above 0 and up to 1", v)
+	}
+}
+
 func (c *checker) oneOf(key, got string, allowed ...string) {
 	if !slices.Contains(allowed, got) {
 		c.fail(key, "%q is not one of %s", got, strings.Join(allowed, ", "))
@@ -218,6 +225,8 @@ func (s *Site) finish(file string, pos lines, c *Config) []error {
 	k.oneOf("on_change.breaking", s.OnChange.Breaking, "evolve", "quarantine", "hold")
 	k.oneOf("on_change.refused", s.OnChange.Refused, "quarantine", "hold")
 	k.oneOf("on_change.registry_away", s.OnChange.RegistryAway, "hold", "quarantine")
+	k.share("data_changes.rejected_share", s.DataChanges.RejectedShare)
+	k.share("data_changes.header_share", s.DataChanges.HeaderShare)
 	for _, o := range s.Outputs {
 		k.oneOf("outputs", o, "kafka")
 	}

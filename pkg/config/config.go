@@ -138,9 +138,10 @@ type Site struct {
 	// PartitionBy is none (no key; all events of this site from this host go to one partition, so the order of the file holds),
 	// host (the key is the instance name) or the name of a variable of the format whose value becomes the key, such as request_id
 	// or remote_addr, but not a header nor what may hold secrets. Default: none.
-	PartitionBy string   `yaml:"partition_by"`
-	Headers     Headers  `yaml:"headers"`
-	OnChange    OnChange `yaml:"on_change"`
+	PartitionBy string      `yaml:"partition_by"`
+	Headers     Headers     `yaml:"headers"`
+	OnChange    OnChange    `yaml:"on_change"`
+	DataChanges DataChanges `yaml:"data_changes"`
 	// Outputs that get the events. Default: [kafka], the only one yet.
 	Outputs []string `yaml:"outputs"`
 
@@ -236,4 +237,15 @@ func (o *OnChange) complete() {
 			*p = o.Compatible
 		}
 	}
+}
+
+// DataChanges says which changes of the data are told on the topic ngxtap.schema-changes, in the log and as a metric.
+type DataChanges struct {
+	// Report says whether any are. Default: true.
+	Report bool `yaml:"report"`
+	// RejectedShare of the lines of a minute that go to quarantine is worth telling; of those that fail in one column a tenth of it.
+	// Default: 0.01.
+	RejectedShare float64 `yaml:"rejected_share"`
+	// HeaderShare of the events must have a header that is new, or was known, for that to be told. Default: 0.01.
+	HeaderShare float64 `yaml:"header_share"`
 }

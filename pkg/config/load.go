@@ -104,6 +104,7 @@ func siteDefaults() Site {
 		PartitionBy: "none",
 		Headers:     Headers{Secrets: "hash"},
 		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine", Refused: "quarantine", RegistryAway: "hold"},
+		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01},
 		Outputs:     []string{"kafka"},
 	}
 }

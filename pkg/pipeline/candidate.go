@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"ngxtap/pkg/avro"
 	"ngxtap/pkg/failpoint"
 	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink"
@@ -25,6 +26,7 @@ type candidate struct {
 	passing bool   // toHold, but only until the registry has answered for the first time
 	lasting bool   // toHold until somebody does something
 	session int64  // whose records hold its schema
+	names   *avro.HeaderNames
 }
 
 // verdict says what becomes of the lines of a format.
@@ -118,7 +120,11 @@ func (s *Site) judge(c *candidate, k *knownFormat) {
 	f, refused, err := c.reg.state()
 	switch {
 	case f != nil && c.frame == nil:
-		if err := c.prepare(f, s.cfg.Secrets); err != nil {
+		err := c.prepare(f, s.cfg.Secrets)
+		if err == nil {
+			c.names, err = avro.NewHeaderNames(c.event, len(f.Prefix))
+		}
+		if err != nil {
 			c.decide(schema.Hold, "", err.Error())
 			return
 		}

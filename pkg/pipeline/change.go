@@ -138,6 +138,27 @@ func (l *line) judge() {
 	}
 }
 
+// sample shows the header names of the event that was added last.
+func (l *line) sample(c *candidate) {
+	b := l.batch
+	l.drift.sampled(l.fileID, l.origin.Offset)
+	if err := c.names.Each(b.ValueOf(&b.Records[len(b.Records)-1]), l.countHeader); err != nil {
+		l.site.log.Error("an event can't be read back; this is a bug in ngxtap", "format", c.Name(), "error", err)
+		l.drift = nil
+	}
+}
+
+// watchData tells what has changed in the data.
+func (l *line) watchData() {
+	if l.drift == nil {
+		return
+	}
+	events := l.drift.due(time.Now())
+	for i := range events {
+		l.change(&events[i])
+	}
+}
+
 // mustCommit sees to it that what has changed in the position is committed soon.
 func (l *line) mustCommit() {
 	if l.oldest.IsZero() {

@@ -34,10 +34,12 @@ type line struct {
 	held         *candidate   // whose line the site stops at; nil: it goes on
 	looked       time.Time    // when the configuration was looked at
 	lookPause    time.Duration
-	lookedAnew   bool  // it was looked at after the present block was read
-	number       int64 // of the session
-	quarKnown    bool  // the quarantine's schema is in this session's records
-	changesKnown bool  // likewise that of changes
+	lookedAnew   bool   // it was looked at after the present block was read
+	number       int64  // of the session
+	quarKnown    bool   // the quarantine's schema is in this session's records
+	changesKnown bool   // likewise that of changes
+	drift        *drift // nil: changes of the data are not looked for
+	countHeader  func(logformat.Family, []byte)
 	origin       avro.Origin
 	fileID       string
 	count        *Count // of fileID, since the last commit
@@ -73,6 +75,10 @@ func (f *freeList) put(b *sink.Batch) {
 func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) *line {
 	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}}
 	l.batch = l.free.get()
+	if c := s.cfg.Drift; c != nil {
+		l.drift = newDrift(driftConfig{RejectShare: c.RejectedShare, HeaderShare: c.HeaderShare}, st.Drift)
+		l.countHeader = l.drift.header
+	}
 	return l
 }
 
@@ -95,6 +101,7 @@ func (l *line) run(ctx, work context.Context) error {
 		if err := l.take(work, &chunk); err != nil {
 			return err
 		}
+		l.watchData()
 		if err := l.commitIfDue(work); err != nil {
 			return err
 		}
@@ -274,6 +281,9 @@ func (l *line) event(raw []byte) (rej rejection) {
 		}
 		b.Header = c.frame.Header
 		b.Add(sink.Events, eventTime)
+		if l.drift != nil && l.drift.event() {
+			l.sample(c)
+		}
 		return rejection{}
 	}
 	return rej
@@ -337,6 +347,9 @@ func (l *line) commit(ctx context.Context) error {
 	clear(l.counts)
 	l.count = nil
 	l.st.prune()
+	if l.drift != nil {
+		l.st.Drift = l.drift.save(l.st.Drift[:0])
+	}
 	pos, err := l.st.encode()
 	if err != nil {
 		return err

@@ -73,6 +73,9 @@ func (l *line) quarantine(raw []byte, off int64, q *avro.Quarantined, r rejectio
 	b.Header = frame.Header
 	b.Add(sink.Quarantine, q.Time)
 	l.tally.reject(r.reason)
+	if l.drift != nil {
+		l.drift.rejected(r.reason, r.variable, l.fileID, off)
+	}
 }
 
 // oversize quarantines a line that was longer than max_line, of which the reader kept only the head.

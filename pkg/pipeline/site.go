@@ -30,6 +30,7 @@ type Config struct {
 	Tail           tail.Config   // which files, and how to read them
 	Formats        []*Format     // candidates of the configuration as it is now, tried in this order on every line
 	OnChange       Policy        // what to do when they change
+	Drift          *Drift        // which changes of the data are told; nil: none
 	Secrets        *avro.Secrets // rules for secret headers and parameters; nil: none
 	PartitionBy    string        // none, host, or the name of an event field whose value becomes the key
 	CommitInterval time.Duration // the longest time that events wait for their commit
@@ -51,6 +52,12 @@ type Config struct {
 	Accepted func(fingerprint uint64) bool
 	// Open returns a new sink; each session has its own.
 	Open func() (sink.Sink, error)
+}
+
+// Drift says which changes of the data are worth telling. Zero means the default of each.
+type Drift struct {
+	RejectedShare float64 // of the lines of a minute that go to quarantine; a column is told at a tenth of it
+	HeaderShare   float64 // of the events that have a header
 }
 
 // Site is one site of a daemon.

@@ -18,6 +18,8 @@ type state struct {
 	Counts map[string]Count `json:"counts"` // by generation id, of the files in Tail
 	// Formats are those of the configuration, in its order, and then those that it had before, newest first.
 	Formats []knownFormat `json:"formats,omitempty"`
+	// Drift is what is known of the data, see drift.
+	Drift []byte `json:"drift,omitempty"`
 }
 
 func (s *state) encode() (sink.Position, error) {
