@@ -126,10 +126,10 @@ func TestSchemaHistory(t *testing.T) {
 	shop, api, web := newChangeSink(t, broker, "shop"), newChangeSink(t, broker, "api"), newChangeSink(t, broker, "web")
 	shop.commit(schema.AppendSingleObject(nil, changeFingerprint(t)), nil, true, third)
 	api.commit(schema.AppendConfluent(nil, id.Number), nil, false, first, first) // the second is the first again
-	web.commit(nil, &sink.Header{Name: schema.HeaderName, Value: schema.AppendHeader(nil, schema.ID{Number: number})}, false, second)
+	web.commit(nil, &sink.Header{Name: schema.HeaderName, Value: schema.AppendHeader(nil, id)}, false, second)
 	lost := second
 	lost.ID, lost.Text = "lost", "never committed"
-	web.write(schema.AppendConfluent(nil, number), nil, false, lost)
+	web.write(schema.AppendConfluent(nil, id.Number), nil, false, lost)
 	web.sink.Close()
 
 	const one = `2026-09-01T08:00:01.000000Z site=api host=web-01 source=registry class=breaking action=hold format="a b"
