@@ -76,7 +76,7 @@ func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) *line {
 	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}}
 	l.batch = l.free.get()
 	if c := s.cfg.Drift; c != nil {
-		l.drift = newDrift(driftConfig{RejectShare: c.RejectedShare, HeaderShare: c.HeaderShare}, st.Drift)
+		l.drift = newDrift(driftConfig{RejectShare: c.RejectedShare, HeaderShare: c.HeaderShare, Window: c.window, MinLines: c.minLines}, st.Drift)
 		l.countHeader = l.drift.header
 	}
 	return l

@@ -58,6 +58,9 @@ type Config struct {
 type Drift struct {
 	RejectedShare float64 // of the lines of a minute that go to quarantine; a column is told at a tenth of it
 	HeaderShare   float64 // of the events that have a header
+
+	window   time.Duration // tests only
+	minLines int           // tests only
 }
 
 // Site is one site of a daemon.
