@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,21 +102,16 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
 	}
-	key, err := hostKey(d.cfg.StateDir)
-	if err != nil {
-		return nil, stateError(err)
-	}
-	secrets, err := newSecrets(s, key)
+	secrets, ownKey, err := d.replaySecrets(s)
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
 	}
-	mode, _ := avro.ParseSecretMode(s.Headers.Secrets) // newSecrets has read it
 	kc, err := kafkaConfig(d.cfg, s, d.log)
 	if err != nil {
 		return nil, configError(err)
 	}
 	rc := &pipeline.ReplayConfig{
-		Site: s.Site, Instance: d.cfg.Instance, OwnKey: mode == avro.SecretHash && s.Headers.HashKey.Reveal() == "", Formats: formats, Secrets: secrets,
+		Site: s.Site, Instance: d.cfg.Instance, OwnKey: ownKey, Formats: formats, Secrets: secrets,
 		PartitionBy: s.PartitionBy, DryRun: o.dryRun, Limit: o.limit, Unrecorded: o.unrecorded, Logger: d.log,
 	}
 	if rc.Frames, rc.Frame, err = d.replayFrames(ctx, s, formats, o.dryRun); err != nil {
@@ -135,6 +132,27 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 		return kafka.New(c)
 	}
 	return rc, nil
+}
+
+// replaySecrets returns the site's rules for secrets, and whether they hash with this host's own key. That must be the key of the daemon
+// which read the lines: none is made here.
+func (d *daemon) replaySecrets(s *config.Site) (secrets *avro.Secrets, ownKey bool, err error) {
+	mode, err := avro.ParseSecretMode(s.Headers.Secrets)
+	if err != nil {
+		return nil, false, err
+	}
+	var key []byte
+	if mode == avro.SecretHash && s.Headers.HashKey.Reveal() == "" {
+		if _, err := os.Stat(filepath.Join(d.cfg.StateDir, "hash.key")); err != nil {
+			return nil, false, fmt.Errorf("secrets are hashed with a key of the host that read the lines, and it is not here (%w): "+
+				"run this on that host with its state_dir, or set headers.hash_key", err)
+		}
+		if key, err = hostKey(d.cfg.StateDir); err != nil {
+			return nil, false, err
+		}
+	}
+	secrets, err = newSecrets(s, key)
+	return secrets, key != nil, err
 }
 
 // replayFrames gets the framing of the events of each format, and of the records of what was replayed. Those have a subject of their own:
