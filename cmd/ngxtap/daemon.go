@@ -174,8 +174,9 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 		Compile: func(def *logformat.Definition, recipe string) (*pipeline.Format, error) {
 			return recompile(def, recipe, s.Site)
 		},
-		Accepted: newAcceptance(d.cfg.StateDir, s.Site).has,
-		Open:     func() (sink.Sink, error) { return d.sink(s, owner) },
+		Registered: d.registered(s, strategy),
+		Accepted:   newAcceptance(d.cfg.StateDir, s.Site).has,
+		Open:       func() (sink.Sink, error) { return d.sink(s, owner) },
 	})
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: %w", s.File, s.Line, err))
@@ -208,6 +209,17 @@ func topicOf(s *config.Site, stream sink.Stream) string {
 		return kafka.DefaultChangesTopic
 	}
 	return s.Topic
+}
+
+// registered is pipeline.Config.Registered.
+func (d *daemon) registered(s *config.Site, strategy schema.SubjectStrategy) func(context.Context, string) (string, error) {
+	if d.framing == schema.SingleObject {
+		return nil
+	}
+	return func(ctx context.Context, record string) (string, error) {
+		_, _, text, _, err := d.registry.Latest(ctx, strategy.Subject(s.Topic, record))
+		return text, err
+	}
 }
 
 // frame gets the framing of values with a schema. It asks the registry, where there is one, and does not wait for it.

@@ -75,7 +75,7 @@ func (s *Site) candidate(k *knownFormat) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &candidate{Format: f, id: k.clone(), key: key, session: -1}
+	c := &candidate{Format: f, id: k.clone(), key: key, session: -1, verdict: toHold, passing: true}
 	s.compiled = append(s.compiled, c)
 	return c, nil
 }

@@ -79,22 +79,36 @@ func (l *line) reread() bool {
 		s.stats.setProblem("")
 		s.log.Info("the configuration of the log can be used again")
 	}
-	l.adopt()
+	l.adopt("")
+	l.judge()
 	return true
 }
 
-// adopt compares the formats of the configuration with those that the committed position knows, and notes the changes: they become
-// durable together, with the next commit.
-func (l *line) adopt() {
+// registered returns what a registry has for a site whose position knows no formats: another host may ship the same log, or this one
+// did before its position was lost.
+func (l *line) registered(ctx context.Context) string {
 	s := l.site
-	r := reconcile(l.st.Formats, s.current, reconciliation{policy: &s.cfg.OnChange, build: s.build, ends: l.ends(), now: time.Now()})
+	if len(l.st.Formats) > 0 || s.cfg.Registered == nil || len(s.current) == 0 {
+		return ""
+	}
+	text, err := s.cfg.Registered(ctx, s.current[0].event.FullName())
+	if err != nil {
+		s.log.Warn("the registry does not say what it has for this site, so nothing tells whether the first schema is a change", "error", err)
+	}
+	return text
+}
+
+// adopt compares the formats of the configuration with those that the committed position knows, and notes the changes: they become
+// durable together, with the next commit. Where the position knows none, registered, if not empty, takes their place.
+func (l *line) adopt(registered string) {
+	s := l.site
+	r := reconcile(l.st.Formats, s.current, reconciliation{policy: &s.cfg.OnChange, build: s.build, registered: registered, ends: l.ends(), now: time.Now()})
 	l.st.Formats = r.known
 	for i := range r.events {
 		l.change(&r.events[i])
 	}
 	l.formats = s.candidates(l.st.Formats)
 	l.until = 0
-	l.judge()
 }
 
 // ends returns where the files end that are being read, as far as the reader has seen.

@@ -530,6 +530,32 @@ func TestRegistryAway(t *testing.T) {
 	}
 }
 
+// A site that starts for the first time is compared with what the registry has: another host may have shipped the same log before.
+func TestFirstStartIsComparedWithTheRegistry(t *testing.T) {
+	for _, tt := range []struct{ registered, want string }{{v1, "change:full/hold"}, {v2, ""}, {"", ""}, {"no schema", ""}} {
+		l := newLiving(t, v2)
+		l.cfg.OnChange.Full = schema.Hold
+		l.cfg.Registered = func(context.Context, string) (string, error) {
+			if strings.Contains(tt.registered, "$") {
+				return l.formats(tt.registered)[0].Schema(), nil
+			}
+			return tt.registered, nil
+		}
+		l.write(`v2 201 0.1 "b"`)
+		l.start()
+		if tt.want != "" {
+			l.state("held: ")
+			l.has(tt.want)
+			l.restart(v2) // told once
+			l.state("held: ")
+			l.has(tt.want)
+		} else {
+			l.has("v2/201")
+		}
+		l.stop()
+	}
+}
+
 // Sessions fail at every kind of moment while formats change: each change is told once, each line arrives once.
 func TestChangeIsToldOnceWhateverFails(t *testing.T) {
 	for op := range sinktest.Op(3) {

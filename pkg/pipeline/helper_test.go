@@ -66,6 +66,7 @@ func ready(t testing.TB, s *Site, l *line) {
 		if err := c.prepare(&Frame{}, nil); err != nil {
 			t.Fatal(err)
 		}
+		c.verdict = toEvents
 	}
 	l.order, l.until = order(nil, l.st.Formats, l.formats, "g1", 0)
 }

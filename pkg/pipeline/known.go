@@ -127,6 +127,8 @@ type reconciliation struct {
 	build  func(*knownFormat) (*Format, error) // compiles a known format
 	ends   map[string]int64                    // of the files, by generation id
 	now    time.Time
+	// registered is the newest schema that the registry has; it counts only where nothing was known before.
+	registered string
 }
 
 // reconcile compares what was known with what the configuration says now. The result holds copies, so that a session that fails leaves
@@ -157,6 +159,9 @@ func reconcile(before []knownFormat, now []*Format, r reconciliation) reconcilia
 			n = b
 		} else if !first {
 			added = append(added, i)
+		}
+		if first && i == 0 && r.registered != "" {
+			r.differs(&n, f)
 		}
 		r.known = append(r.known, n)
 	}
@@ -254,6 +259,22 @@ func (r *reconciliation) changed(k *knownFormat, f *Format, base, replaced *know
 	k.Class = class.String()
 	e.Class, e.Action = class, k.action(r.policy)
 	r.add(e)
+}
+
+// differs notes that the first format of a site is not what the registry has for it.
+func (r *reconciliation) differs(k *knownFormat, f *Format) {
+	change, err := schema.Compare(r.registered, f.Schema())
+	if err != nil || change.Class == schema.ClassNone {
+		return // what is registered is of no kind that can be compared: the registry has the last word on it
+	}
+	fp, _ := schema.Fingerprint(r.registered) // it could be compared, so it has one
+	k.Class = change.Class.String()
+	r.add(schema.ChangeEvent{
+		Source: schema.FromConfiguration, Class: change.Class, Action: k.action(r.policy), Format: k.Name, Where: k.Where, Diffs: change.Diffs, Offset: -1,
+		Old: &schema.Writer{Schema: r.registered, Fingerprint: fp}, New: writer(f),
+		Text: fmt.Sprintf("log_format %s (%s) is new here and is not what the registry has for this topic: %s%s", k.Name,
+			cmp.Or(k.Where, "the site's configuration"), change.Class, sentences(change.Diffs)),
+	})
 }
 
 // removed notes a format that the configuration does not write any more.

@@ -48,6 +48,9 @@ type Config struct {
 	// Compile makes a format that the site had in an earlier life; recipe is what Format.Recipe was then. May be nil: then old formats
 	// are known only while the process runs.
 	Compile func(d *logformat.Definition, recipe string) (*Format, error)
+	// Registered returns the newest schema that a registry has for the events of the site, empty if it has none, for a site that has no
+	// formats to compare with in its committed position. May be nil: there is no registry.
+	Registered func(ctx context.Context, record string) (schema string, err error)
 	// Accepted reports whether an operator lets a schema through that OnChange does not. May be nil: never.
 	Accepted func(fingerprint uint64) bool
 	// Open returns a new sink; each session has its own.
@@ -251,14 +254,17 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 
 	failpoint.Hit(failpoint.Opened)
 	l := newLine(s, out, in, st)
-	l.adopt()
+	l.adopt(l.registered(ctx))
 	if pos == nil {
 		// From here on it is known where this site began: what is rotated away before its first line arrives is not taken for older
 		// than the first start, and start_at: end is not looked up again.
 		l.oldest = time.Now()
-		if err := l.commit(ctx); err != nil {
-			return time.Since(began), err
-		}
+	}
+	if err := l.commit(ctx); err != nil { // changes are told before their schemas are registered
+		return time.Since(began), err
+	}
+	l.judge()
+	if pos == nil {
 		for _, f := range in.Status() {
 			if f.State == tail.Reading {
 				s.log.Info("reading a log file", "path", f.Path, "bytes", f.Size) // lookFirst saw it and said nothing
