@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,6 +75,54 @@ func TestHeaderFraming(t *testing.T) {
 				t.Errorf("ngxtap cat: %v\n%s%s", err, out, &errs)
 			}
 		})
+	}
+}
+
+// The daemon marks events and quarantined lines with the ids of their schemas, each with its own.
+func TestDaemonWithHeaderFraming(t *testing.T) {
+	k, ngxtap, url, dir := shared.Kafka(t), build(t), shared.Registry(t).URL, t.TempDir()
+	const topic = "nginx.headers.access"
+	log := "200 one\nno status\n404 two\nno status either\n"
+	for name, text := range map[string]string{
+		"access.log": log,
+		"ngxtap.yaml": fmt.Sprintf("instance: web-01\nstate_dir: state\nkafka: {brokers: ['%s']}\nregistry: {url: '%s', framing: header}\nadmin: {listen: 'off'}\n",
+			k.Bootstrap, url),
+		"sites.d/headers.yaml": "site: headers\naccess_log: {paths: [../access.log], log_format: '$status $http_x_name'}\ntopic: " + topic + "\n",
+	} {
+		path := filepath.Join(dir, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o755)
+		if err == nil {
+			err = os.WriteFile(path, []byte(text), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := exec.CommandContext(t.Context(), ngxtap, "run", "--once", "-c", filepath.Join(dir, "ngxtap.yaml"))
+	out, err := run.CombinedOutput()
+	if run.ProcessState.ExitCode() != 3 { // some lines were rejected
+		t.Fatalf("ngxtap run: %v\n%s", err, out)
+	}
+	for _, c := range []struct {
+		topic string
+		parts []string // of the events, in order
+	}{
+		{topic, []string{`"x-name": ["one"]`, `"x-name": ["two"]`}},
+		{topic + ".quarantine", []string{`no status'`, `no status either'`}},
+	} {
+		id, _, _, found, err := open(t, url).Latest(t.Context(), c.topic+"-value")
+		if err != nil || !found {
+			t.Fatalf("%s: %v, %v", c.topic, found, err)
+		}
+		got := string(components.Python(t, "reader.py", "--bootstrap", k.Bootstrap, "--registry", url, c.topic))
+		lines := strings.Split(strings.TrimSpace(got), "\n")
+		mark := `{"headers": {"__value_schema_id": "` + hex.EncodeToString(schema.AppendHeader(nil, id)) + `"}, "event": {`
+		for i, want := range c.parts {
+			if len(lines) != len(c.parts) || !strings.HasPrefix(lines[i], mark) || !strings.Contains(lines[i], want) {
+				t.Errorf("%s: want %d events, the next with %s and %s, got\n%s", c.topic, len(c.parts), mark, want, got)
+				break
+			}
+		}
 	}
 }
 

@@ -35,7 +35,7 @@ def main():
             raise SystemExit(str(m.error()))
         headers = m.headers() or []
         event = decode(m.value(), SerializationContext(args.topic, MessageField.VALUE, headers))
-        print(json.dumps({"headers": {k: v.hex() for k, v in headers}, "event": event}))
+        print(json.dumps({"headers": {k: v.hex() for k, v in headers}, "event": event}, default=repr))
     consumer.close()
 
 
