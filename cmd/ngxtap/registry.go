@@ -4,13 +4,9 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"ngxtap/pkg/avro"
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/schema"
 )
-
-// avroSecrets keeps signatures short.
-type avroSecrets = avro.Secrets
 
 func newRegistry(r *config.Registry, stateDir string, log *slog.Logger) (*schema.Registry, error) {
 	c := schema.RegistryConfig{URLs: r.URLs, Username: r.Username, Password: r.Password.Reveal(), Bearer: r.Token.Reveal(),
