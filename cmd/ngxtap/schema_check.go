@@ -224,7 +224,7 @@ func (c *schemaCheck) formatsIn(file string, s config.Site) ([]*pipeline.Format,
 		if err != nil {
 			return nil, fmt.Errorf("site %s: %w", s.Site, err)
 		}
-		return c.chosen(all), nil
+		return all, nil
 	}
 	conf, err := logformat.ReadConf(file, logformat.ConfOptions{})
 	if err != nil {

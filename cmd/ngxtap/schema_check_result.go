@@ -62,13 +62,14 @@ func (c *schemaCheck) run(ctx context.Context) (*checkResult, error) {
 	if sites == nil {
 		sites = []config.Site{c.flags}
 	}
-	formats := make([][]*pipeline.Format, len(sites))
+	formats, of := make([][]*pipeline.Format, len(sites)), make([]int, len(sites)) // those to check, of so many
 	total := 0
 	for i := range sites {
-		var err error
-		if formats[i], err = c.formatsIn(c.conf, sites[i]); err != nil {
+		all, err := c.formatsIn(c.conf, sites[i])
+		if err != nil {
 			return nil, err
 		}
+		formats[i], of[i] = c.chosen(all), len(all)
 		if c.sites == nil {
 			if err := typesAreUsed(&sites[i], formats[i]); err != nil {
 				return nil, err
@@ -87,7 +88,7 @@ func (c *schemaCheck) run(ctx context.Context) (*checkResult, error) {
 	for i := range sites {
 		for _, f := range formats[i] {
 			checked := checkedFormat{Site: sites[i].Site, Format: f.Name(), DefinedAt: place(f.LogFormat().Definition())}
-			if err := c.compareAll(ctx, r, &checked, &sites[i], f, len(formats[i])); err != nil {
+			if err := c.compareAll(ctx, r, &checked, &sites[i], f, of[i]); err != nil {
 				return nil, err
 			}
 			r.Formats = append(r.Formats, checked)
