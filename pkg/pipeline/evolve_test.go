@@ -10,9 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/schema"
-	"ngxtap/pkg/sink"
 	"ngxtap/pkg/sink/sinktest"
 )
 
