@@ -76,6 +76,12 @@ func window(cells []cell, caret, width int) (first, last int) {
 func cellsOf(b []byte, at int) []cell {
 	cells := make([]cell, 0, len(b))
 	for len(b) > 0 {
+		if ' ' <= b[0] && b[0] <= '~' { // most of them
+			at++
+			cells = append(cells, cell{end: at, text: string(b[:1]), width: 1})
+			b = b[1:]
+			continue
+		}
 		r, n := utf8.DecodeRune(b)
 		c := cell{end: at + n, text: string(appendPrintable(nil, b[:n], ""))}
 		if c.text == string(b[:n]) {

@@ -5,6 +5,7 @@ package quarantine
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,18 +78,22 @@ func (w *world) write(t *testing.T, n, pad int) {
 			continue
 		}
 		w.fit++
-		fmt.Fprintf(&b, "200 r%d \"id-%d%s\"\n", w.lines%97, w.lines, strings.Repeat("p", pad))
+		fmt.Fprintf(&b, "200 r%d \"id-%d-", w.lines%97, w.lines)
+		for range pad / 10 { // does not compress as text that repeats
+			fmt.Fprintf(&b, "%010x", rand.Uint64N(1<<40))
+		}
+		b.WriteString("\"\n")
 	}
 	if _, err := f.WriteString(b.String()); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// host makes a host of the site with a format.
-func (w *world) host(t *testing.T, instance, format string) *harness.Host {
+// host makes a host of the site with a format. kafka are further lines of that section.
+func (w *world) host(t *testing.T, instance, format string, kafka ...string) *harness.Host {
 	t.Helper()
 	return harness.NewHost(t, harness.HostConfig{
-		Instance: instance, Brokers: strings.Split(w.kafka.Bootstrap, ","), Registry: w.reg, Kafka: []string{"partitions: 3"},
+		Instance: instance, Brokers: strings.Split(w.kafka.Bootstrap, ","), Registry: w.reg, Kafka: append(kafka, "partitions: 3"),
 		Sites: []harness.Site{{Name: w.site, Paths: []string{w.log}, AccessLog: []string{format},
 			Extra: "partition_by: request_id\nheaders: {hash_key: 0123456789abcdef0123456789abcdef}"}},
 	})
