@@ -115,9 +115,20 @@ func (w *world) read() { w.want, w.stay = w.want+w.fit, w.stay+w.lines-w.fit }
 // replay starts a replay on h. fail is a failpoint, or empty.
 func (w *world) replay(t *testing.T, h *harness.Host, fail string, args ...string) *components.Program {
 	t.Helper()
-	cmd := exec.Command(harness.Binary(t, true), append([]string{"quarantine", "replay", "-c", h.Config, "--site", w.site}, args...)...)
+	argv := append(append([]string{}, h.Wrap...), harness.Binary(t, true), "quarantine", "replay", "-c", h.Config, "--site", w.site)
+	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
 	cmd.Env = append(os.Environ(), "NGXTAP_FAILPOINT="+fail)
 	return components.StartCommand(t, cmd)
+}
+
+// onAnotherHost makes replays on h believe that they run on another host, where this test may do that.
+func onAnotherHost(t *testing.T, h *harness.Host, name string) {
+	t.Helper()
+	if out, err := exec.Command("unshare", "--uts", "true").CombinedOutput(); err != nil {
+		t.Logf("all replays run on one host, for here no other can be made: %v %s", err, out)
+		return
+	}
+	h.Wrap = []string{"unshare", "--uts", "sh", "-c", `echo ` + name + ` >/proc/sys/kernel/hostname && exec "$@"`, "sh"}
 }
 
 // events reads how often each line has arrived, by host and offset in the file.

@@ -27,6 +27,7 @@ func killed(t *testing.T, registry bool) {
 	third := w.host(t, "web-03", wrong)
 	daemon := third.Start(t)
 	one, two := w.host(t, "web-01", right), w.host(t, "web-02", right)
+	onAnotherHost(t, two, "another")
 
 	points := []failpoint.Point{failpoint.StateRead, failpoint.ProducerID, failpoint.TxnBegun, failpoint.BatchSent, failpoint.AllSent,
 		failpoint.StateAcked, failpoint.TxnEnded, failpoint.Committed, failpoint.ReleasingSite}
