@@ -12,7 +12,6 @@ import (
 	"ngxtap/pkg/avro"
 	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink"
-	"ngxtap/pkg/tail"
 )
 
 // How often the configuration is looked at while lines come: so that it takes one hundredth of the time at the most.
@@ -102,24 +101,13 @@ func (l *line) registered(ctx context.Context) string {
 // durable together, with the next commit. Where the position knows none, registered, if not empty, takes their place.
 func (l *line) adopt(registered string) {
 	s := l.site
-	r := reconcile(l.st.Formats, s.current, reconciliation{policy: &s.cfg.OnChange, build: s.build, registered: registered, ends: l.ends(), now: time.Now()})
+	r := reconcile(l.st.Formats, s.current, reconciliation{policy: &s.cfg.OnChange, build: s.build, registered: registered, ends: l.in.Ends(), now: time.Now()})
 	l.st.Formats = r.known
 	for i := range r.events {
 		l.change(&r.events[i])
 	}
 	l.formats = s.candidates(l.st.Formats)
 	l.until = 0
-}
-
-// ends returns where the files end that are being read, as far as the reader has seen.
-func (l *line) ends() map[string]int64 {
-	ends := map[string]int64{}
-	for _, f := range l.in.Status() {
-		if f.ID != "" && f.State != tail.Finished {
-			ends[f.ID] = f.Size
-		}
-	}
-	return ends
 }
 
 // judge finds out what becomes of the lines of each format from here on.

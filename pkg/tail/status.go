@@ -1,5 +1,7 @@
 package tail
 
+import "math"
+
 // FileStatus is what Status tells of one generation, or of a path without one.
 type FileStatus struct {
 	Path   string // last known name
@@ -66,4 +68,29 @@ func (g *generation) stateNow(live bool) State {
 		return Reading
 	}
 	return Draining
+}
+
+// Ends returns where the files end that are not read to their end, by generation id: as the kernel says at this moment, not as they were
+// last seen. Nothing is written into an archive, so whatever it holds, it ends at math.MaxInt64. Any goroutine may call it.
+func (t *Tailer) Ends() map[string]int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ends := map[string]int64{}
+	for _, s := range t.sources {
+		for _, g := range s.gens {
+			if g.file.ID == "" || g.done {
+				continue
+			}
+			end := max(g.size, g.offset)
+			if g.gz {
+				end = math.MaxInt64
+			} else if g.src != nil {
+				if st, err := g.src.stat(); err == nil {
+					end = max(end, st.size)
+				}
+			}
+			ends[g.file.ID] = end
+		}
+	}
+	return ends
 }

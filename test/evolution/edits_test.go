@@ -1,11 +1,13 @@
 package evolution
 
 // Shows: an edit of nginx.conf that breaks it is reported once, with file and line, and changes nothing; its repair is noticed; a comment
-// is no change; included files and files that a pattern finds anew are watched like nginx.conf itself.
+// is no change; included files and files that a pattern finds anew are watched like nginx.conf itself. A line that comes right after the
+// edit is read by it, and where no program can tell two formats apart, what was written before the edit is read by the old one.
 
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ngxtap/test/components"
@@ -104,5 +106,45 @@ func TestIncludedEdit(t *testing.T) {
 		s.lines(t, longer, 2)
 		s.lines(t, plain, 1)
 	}
+	s.finish(t)
+}
+
+// The first line of a new format may come right after the edit, whenever the daemon looked last.
+func TestLineRightAfterTheEdit(t *testing.T) {
+	components.Require(t, components.PartKafka, components.PartRegistry)
+	s := newSite(t, shared.Registry(t).URL, nginxConf(longer), "")
+	s.start(t, longer)
+	const edits = 20
+	before := longer
+	for i := range edits {
+		s.lines(t, before, 1) // upon which the daemon looks
+		after := strings.Replace(longer, ` "$request"`, fmt.Sprintf(` edit-%d "$request"`, i), 1)
+		s.write(t, "nginx.conf", nginxConf(after))
+		s.lines(t, after, 1)
+		s.arrived(t)
+		before = after
+	}
+	s.announced(t, edits)
+	s.finish(t)
+}
+
+// Two columns of integers change places. What was written before the edit is read by the old format, even if it is read after it; what is
+// written after the announcement is read by the new one, also by the next daemon.
+func TestColumnsChangePlaces(t *testing.T) {
+	components.Require(t, components.PartKafka, components.PartRegistry)
+	s := newSite(t, shared.Registry(t).URL, nginxConf(straight), "")
+	s.start(t, straight)
+	s.daemon.Signal(t, syscall.SIGSTOP)
+	s.lines(t, straight, 3000)
+	s.write(t, "nginx.conf", nginxConf(swapped))
+	s.daemon.Signal(t, syscall.SIGCONT)
+	if c := s.announced(t, 1); !strings.Contains(c.Text, "beware") {
+		t.Errorf("it is not said that lines of the one fit the other: %s", c.Text)
+	}
+	s.lines(t, swapped, 100)
+	s.daemon.Kill()
+	s.lines(t, swapped, 100)
+	s.daemon = s.host.Start(t)
+	s.lines(t, swapped, 100)
 	s.finish(t)
 }

@@ -76,7 +76,10 @@ func nginxConf(format string, more ...string) string {
 const (
 	plain  = `p1 $remote_addr [$time_iso8601] "$request" $status $app_ms "$http_x_id"`
 	longer = `p2 $remote_addr [$time_iso8601] "$request" $status $request_length $app_ms "$http_x_id"`
-	third  = `p3 $remote_addr [$time_iso8601] "$request" $status $request_length $request_time $app_ms "$http_x_id"`
+	// Two integers in one order and in the other: no program can tell the lines apart.
+	straight = `c1 $remote_addr [$time_iso8601] "$request" $status $body_bytes_sent $request_length $app_ms "$http_x_id"`
+	swapped  = `c1 $remote_addr [$time_iso8601] "$request" $status $request_length $body_bytes_sent $app_ms "$http_x_id"`
+	third    = `p3 $remote_addr [$time_iso8601] "$request" $status $request_length $request_time $app_ms "$http_x_id"`
 )
 
 var values = map[string]string{"remote_addr": "192.0.2.9", "time_iso8601": "2026-11-20T12:00:00+00:00", "status": "200", "app_ms": "17",
@@ -206,7 +209,7 @@ func contains(list []string, s string) bool {
 // checkLine compares an event with its line, whose first word says which format wrote it.
 func checkLine(line []byte, event map[string]any) string {
 	var format string
-	for _, f := range []string{plain, longer, third} {
+	for _, f := range []string{plain, longer, third, straight} {
 		if bytes.HasPrefix(line, []byte(f[:3])) {
 			format = f
 		}
@@ -217,7 +220,7 @@ func checkLine(line []byte, event map[string]any) string {
 	if problem := harness.CheckID(line, event); problem != "" {
 		return problem
 	}
-	for _, name := range []string{"status", "app_ms", "request_length", "request_time"} {
+	for _, name := range []string{"status", "app_ms", "request_length", "request_time", "body_bytes_sent"} {
 		got, want := "nothing", "nothing"
 		if strings.Contains(format, "$"+name) {
 			want = values[name]
