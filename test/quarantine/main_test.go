@@ -48,6 +48,8 @@ type world struct {
 	stay  int // lines of all hosts that never fit
 	kafka *components.Kafka
 	reg   string // URL; empty: single-object framing
+
+	framing string // "": that which ngxtap chooses
 }
 
 var worlds atomic.Int64
@@ -92,8 +94,12 @@ func (w *world) write(t *testing.T, n, pad int) {
 // host makes a host of the site with a format. kafka are further lines of that section.
 func (w *world) host(t *testing.T, instance, format string, kafka ...string) *harness.Host {
 	t.Helper()
+	registry, daemon := w.reg, ""
+	if w.framing != "" {
+		registry, daemon = "", fmt.Sprintf("registry: {url: %s, framing: %s}", w.reg, w.framing)
+	}
 	return harness.NewHost(t, harness.HostConfig{
-		Instance: instance, Brokers: strings.Split(w.kafka.Bootstrap, ","), Registry: w.reg, Kafka: append(kafka, "partitions: 3"),
+		Instance: instance, Brokers: strings.Split(w.kafka.Bootstrap, ","), Registry: registry, Daemon: daemon, Kafka: append(kafka, "partitions: 3"),
 		Sites: []harness.Site{{Name: w.site, Paths: []string{w.log}, AccessLog: []string{format},
 			Extra: "partition_by: request_id\nheaders: {hash_key: 0123456789abcdef0123456789abcdef}"}},
 	})
