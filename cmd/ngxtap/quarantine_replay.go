@@ -114,6 +114,12 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 		Site: s.Site, Instance: d.cfg.Instance, OwnKey: ownKey, Formats: formats, Secrets: secrets,
 		PartitionBy: s.PartitionBy, DryRun: o.dryRun, Limit: o.limit, Unrecorded: o.unrecorded, Logger: d.log,
 	}
+	switch err := d.lets(ctx, kc, s, formats); {
+	case err != nil && o.dryRun:
+		d.log.Warn("a replay would be refused", "error", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w; nothing was sent", err)
+	}
 	if rc.Frames, rc.Frame, err = d.replayFrames(ctx, s, formats, o.dryRun); err != nil {
 		return nil, fmt.Errorf("%w; nothing was sent", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type schemaHistory struct {
 	follow bool
 	out    io.Writer
 	seen   map[string]bool // ids of changes; two records of one id are one change
+	log    *slog.Logger
 }
 
 func (a *app) schemaHistoryCmd() *cobra.Command {
@@ -57,6 +59,7 @@ fingerprints of the schemas before and after.`,
 
 func (a *app) schemaHistory(ctx context.Context, h *schemaHistory) (err error) {
 	log := a.logger()
+	h.log = log
 	cfg, err := config.LoadDaemon(a.configFile)
 	if err != nil {
 		return configError(err)
@@ -106,13 +109,14 @@ func (h *schemaHistory) read(ctx context.Context, kc kafka.Config, dec *messageD
 		if err != nil {
 			return fmt.Errorf("read %s: %w", kafka.DefaultChangesTopic, err)
 		}
-		text, err := dec.appendJSON(ctx, nil, m)
-		var c change
-		if err == nil {
-			c, err = newChange(text)
-		}
-		if err != nil {
+		c, ours, err := decodeChange(ctx, dec, &m)
+		switch {
+		case err != nil && ours:
 			return fmt.Errorf("%s, partition %d, offset %d: %w", kafka.DefaultChangesTopic, m.Partition, m.Offset, err)
+		case err != nil:
+			h.log.Warn("a record is no schema change of ngxtap; it is left out", "topic", kafka.DefaultChangesTopic, "partition", m.Partition,
+				"offset", m.Offset, "error", err)
+			continue
 		}
 		if h.site != "" && c.Site != h.site || h.seen[c.ID] {
 			continue
@@ -122,6 +126,23 @@ func (h *schemaHistory) read(ctx context.Context, kc kafka.Config, dec *messageD
 			return err
 		}
 	}
+}
+
+// decodeChange reads a record. If it can't be read, ours says whether it may be a change all the same: its schema can't be had now.
+func decodeChange(ctx context.Context, dec *messageDecoder, m *kafka.Message) (c change, ours bool, err error) {
+	kind, id, fp, body, err := unframe(m)
+	if err != nil {
+		return c, false, err
+	}
+	schemaText, err := dec.schema(ctx, kind, id, fp)
+	if err != nil {
+		return c, true, err
+	}
+	text, err := dec.avro.AppendJSON(nil, schemaText, body)
+	if err == nil {
+		c, err = newChange(text)
+	}
+	return c, false, err
 }
 
 // openChanges returns nil if the topic does not exist: nothing was ever noticed then. With follow it waits for the topic.
@@ -193,6 +214,9 @@ func newChange(text []byte) (change, error) {
 	c := change{json: text}
 	if err := json.Unmarshal(text, &c); err != nil {
 		return c, fmt.Errorf("not a schema change: %w", err)
+	}
+	if c.ID == "" {
+		return c, errors.New("not a schema change: it has no id")
 	}
 	return c, nil
 }

@@ -94,7 +94,7 @@ func (k *knownFormat) action(p *Policy) schema.Action {
 	if err != nil {
 		return schema.Hold // a newer ngxtap wrote it
 	}
-	return p.of(c)
+	return p.For(c)
 }
 
 // Policy says what a site does about a change, by its class: evolve, quarantine or hold. The zero value of a field means its default.
@@ -105,7 +105,8 @@ type Policy struct {
 	Away                    schema.Action // no registry gave an id yet; hold (default) or quarantine
 }
 
-func (p *Policy) of(c schema.Class) schema.Action {
+// For returns what is done about a change of a class.
+func (p *Policy) For(c schema.Class) schema.Action {
 	switch c {
 	case schema.ClassFull:
 		return cmp.Or(p.Full, schema.Evolve)
