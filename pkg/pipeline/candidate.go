@@ -49,7 +49,9 @@ func (s *Site) candidates(formats []knownFormat) []*candidate {
 			s.log.Error("a format that this log had before can't be used any more; its lines go to quarantine", "format", k.Name, "log_format", k.Text, "error", err)
 			continue
 		}
-		out = append(out, c)
+		if !slices.Contains(out, c) { // one that came back is also among the retired
+			out = append(out, c)
+		}
 	}
 	s.compiled = slices.DeleteFunc(s.compiled, func(c *candidate) bool {
 		gone := !slices.Contains(out, c)
@@ -173,8 +175,10 @@ func order(dst []*candidate, known []knownFormat, all []*candidate, file string,
 	for i := len(known) - 1; i >= 0; i-- {
 		if end := known[i].Fence[file]; end > offset {
 			if c := find(&known[i]); c != nil {
-				dst = append(dst, c)
 				until = min(until, end)
+				if !slices.Contains(dst, c) {
+					dst = append(dst, c)
+				}
 			}
 		}
 	}

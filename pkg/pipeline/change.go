@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -186,11 +187,44 @@ func (l *line) change(e *schema.ChangeEvent) {
 		l.schema(frame.Announce, changeFingerprint(), schema.SchemaChange)
 	}
 	b := l.batch
-	b.Buf = append(b.Buf, frame.Prefix...)
-	b.Buf = avro.AppendSchemaChange(b.Buf, e)
+	before := len(b.Buf)
+	for cut := 0; ; cut++ {
+		b.Buf = append(b.Buf[:before], frame.Prefix...)
+		b.Buf = avro.AppendSchemaChange(b.Buf, e)
+		if limit := l.site.limit[sink.Changes]; len(b.Buf)-before <= limit || !shorten(e, cut, limit) {
+			break
+		}
+	}
 	b.Header = frame.Header
 	b.Add(sink.Changes, e.Time)
 	l.tally.changes = append(l.tally.changes, *e)
+}
+
+// shorten leaves out of a change, step by step, what makes it too long for one record. It reports whether there is anything left to leave out.
+func shorten(e *schema.ChangeEvent, step, limit int) bool {
+	writers := []**schema.Writer{&e.Old, &e.New}
+	switch step {
+	case 0:
+		e.Text = strings.ToValidUTF8(e.Text[:min(len(e.Text), limit/4)], "") + " (it is too long to be told whole)"
+		e.Diffs = e.Diffs[:min(len(e.Diffs), limit/4096)]
+	case 1:
+		e.Diffs = nil
+	case 2:
+		for _, w := range writers {
+			if *w != nil {
+				*w = &schema.Writer{LogFormat: (*w).LogFormat, Escape: (*w).Escape, Fingerprint: (*w).Fingerprint}
+			}
+		}
+	case 3:
+		for _, w := range writers {
+			if *w != nil {
+				*w = &schema.Writer{Escape: (*w).Escape, Fingerprint: (*w).Fingerprint}
+			}
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 // tell logs the changes that have just been committed.

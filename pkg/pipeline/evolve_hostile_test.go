@@ -1,0 +1,101 @@
+// evolve_hostile_test.go shows that no edit of nginx.conf, however odd, stops a site, goes round its policy or has lines read wrongly.
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ngxtap/pkg/schema"
+	"ngxtap/pkg/sink"
+)
+
+// wide is a format with as many variables as a format may have, each with a long name.
+func wide(word string) string {
+	var b strings.Builder
+	b.WriteString(word + ` $status "$http_x_id"`)
+	for i := range 1000 {
+		fmt.Fprintf(&b, ` "$arg_%s_%s_%d"`, word, strings.Repeat("x", 90), i)
+	}
+	return b.String()
+}
+
+// Formats with a thousand columns follow each other: what is told and remembered of them fits a record, or the site would stand for good.
+func TestChangeOfHugeFormats(t *testing.T) {
+	l := newLiving(t, wide("a"))
+	l.far.Limit(sink.Changes, recordLimit)
+	l.start()
+	for i := range 10 {
+		l.edited(wide(fmt.Sprint("b", i)))
+		l.eventually("the change", func() bool {
+			n, _ := l.site.Stats().Changes()
+			return n[ChangeKind{schema.FromConfiguration, schema.ClassFull}] > int64(i)
+		})
+	}
+	for _, r := range l.far.Records() {
+		if n := len(r.Key) + len(r.Value); n > recordLimit {
+			t.Errorf("a record of %v of %d bytes", r.Stream, n)
+		}
+	}
+	if n := len(l.far.Position()); n > recordLimit {
+		t.Errorf("a position of %d bytes", n)
+	}
+}
+
+// The topic of changes takes short records only: what matters is told, and the site goes on.
+func TestChangeThatTheFarSideRefuses(t *testing.T) {
+	l := newLiving(t, v1)
+	l.far.Limit(sink.Changes, 1000)
+	l.start()
+	l.edited(v2)
+	l.write(`v1 200 "a"`, `v2 201 0.1 "b"`)
+	l.has("change:full/evolve", "v1/200", "v2/201")
+	if _, last := l.site.Stats().Changes(); !strings.Contains(last.Text, "log_format main (nginx.conf:7) has changed: full") || last.New.Fingerprint == 0 {
+		t.Errorf("told: %+v", last)
+	}
+}
+
+// reconcileAll edits the configuration time and again; no line is read meanwhile. Edit i is noticed when file f ends at 100*i.
+func reconcileAll(t *testing.T, p Policy, edits ...[]string) (reconciliation, *Site) {
+	t.Helper()
+	l, s := &living{t: t}, &Site{}
+	var r reconciliation
+	for i, texts := range edits {
+		now := l.formats(texts...)
+		s.compiled = append(s.compiled, candidatesOf(now)...)
+		r = reconcile(r.known, now, reconciliation{policy: &p, build: s.build, ends: map[string]int64{"f": int64(100 * i)}, now: time.Unix(int64(i+1), 0)})
+	}
+	return r, s
+}
+
+// A format goes, another comes, the first comes back, and no line was read meanwhile: each stretch of the file is read by its own.
+func TestFormatComesBackBeforeItsLinesAreRead(t *testing.T) {
+	const a, b = `$status $bytes_sent`, `$bytes_sent $status`
+	r, s := reconcileAll(t, Policy{}, []string{a}, []string{b}, []string{a}, []string{b})
+	all := s.candidates(r.known)
+	for offset, want := range map[int64]string{0: a, 99: a, 100: b, 199: b, 200: a, 299: a, 300: b} {
+		got, until := order(nil, r.known, all, "f", offset)
+		if got[0].id.Text != want || len(got) != 2 {
+			t.Errorf("at %d: %q first of %d, want %q", offset, got[0].id.Text, len(got), want)
+		}
+		if end := offset/100*100 + 100; offset < 300 && until != end {
+			t.Errorf("at %d: holds until %d, want %d", offset, until, end)
+		}
+	}
+}
+
+// While a site is held its configuration is edited more often than formats are remembered: those with unread lines are kept.
+func TestUnreadFormatsAreRemembered(t *testing.T) {
+	var edits [][]string
+	for i := range 3 * keepRetired {
+		edits = append(edits, []string{fmt.Sprintf(`w%d $status`, i)})
+	}
+	r, s := reconcileAll(t, Policy{}, edits...)
+	for i := range edits {
+		got, _ := order(nil, r.known, s.candidates(r.known), "f", int64(100*i))
+		if got[0].id.Text != edits[i][0] {
+			t.Errorf("the lines at %d are read by %q, not %q", 100*i, got[0].id.Text, edits[i][0])
+		}
+	}
+}
