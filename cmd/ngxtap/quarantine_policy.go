@@ -27,7 +27,7 @@ func (d *daemon) lets(ctx context.Context, kc kafka.Config, s *config.Site, form
 	if err != nil {
 		return fmt.Errorf("find out what on_change says about these formats: %w", err)
 	}
-	policy, accepted := policyOf(&s.OnChange), newAcceptance(d.cfg.StateDir, s.Site)
+	policy, accepted := policyOf(&s.OnChange), newAcceptance(d.cfg.StateDir, s.Site, d.log)
 	for _, f := range formats {
 		c, known := newest[fmt.Sprintf("%016x", f.Fingerprint())]
 		if !known || accepted.has(f.Fingerprint()) {

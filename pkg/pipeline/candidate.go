@@ -111,7 +111,7 @@ func (s *Site) judge(c *candidate, k *knownFormat) {
 	switch action := k.action(p); action {
 	case schema.Hold, schema.QuarantineThem:
 		c.decide(action, ReasonChange, fmt.Sprintf("the change to log_format %s is %s, and on_change.%s is %s; "+
-			"`ngxtap schema accept --site %s` lets it through", k.Name, k.Class, k.Class, action, s.cfg.Site))
+			"`ngxtap schema accept --site %s %s` lets it through", k.Name, k.Class, k.Class, action, s.cfg.Site, k.Fingerprint))
 		return
 	}
 	if c.reg == nil {

@@ -266,7 +266,8 @@ func (l *line) hold(ctx, work context.Context) error {
 			if !said {
 				said = true
 				s.stats.setState(stateHeld + l.held.text)
-				s.log.Warn("the site is held before a line; the log file is the queue, nothing is lost", "format", l.held.Name(), "why", l.held.text)
+				s.log.Warn("the site is held before a line; the log file is the queue, nothing is lost",
+					"format", l.held.Name(), "file", l.fileID, "offset", l.origin.Offset, "why", l.held.text)
 			}
 			if s.cfg.Once && l.held.lasting {
 				return fmt.Errorf("%w before a line of log_format %s: %s", errHeld, l.held.Name(), l.held.text)

@@ -56,6 +56,27 @@ func TestChangeThatTheFarSideRefuses(t *testing.T) {
 	}
 }
 
+// The edit is taken back while its lines hold the site: nginx.conf has another format by then, so the reason names the schema to accept.
+func TestHeldByAnEditThatWasTakenBack(t *testing.T) {
+	l := newLiving(t, v1)
+	l.cfg.OnChange.Full = schema.Hold
+	l.start()
+	l.edited(v2)
+	l.write(`v1 200 "a"`, `v2 201 0.1 "b"`, `v1 202 "c"`)
+	l.state("held: ")
+	l.edited(v1)
+	l.has("change:full/hold", "v1/200", "change:none/evolve")
+	if _, last := l.site.Stats().Changes(); !strings.Contains(last.Text, "compared with what was let through last") {
+		t.Errorf("told: %s", last.Text)
+	}
+	fp := l.formats(v2)[0].Fingerprint()
+	if state, _ := l.site.Stats().State(); !strings.Contains(state, fmt.Sprintf("`ngxtap schema accept --site shop %016x`", fp)) {
+		t.Errorf("the site is %q", state)
+	}
+	l.set(func() { l.accepted[fp] = true })
+	l.has("change:full/hold", "v1/200", "change:none/evolve", "v2/201", "v1/202")
+}
+
 // reconcileAll edits the configuration time and again; no line is read meanwhile. Edit i is noticed when file f ends at 100*i.
 func reconcileAll(t *testing.T, p Policy, edits ...[]string) (reconciliation, *Site) {
 	t.Helper()

@@ -279,6 +279,9 @@ func (r *reconciliation) changed(k *knownFormat, f *Format, base, replaced *know
 		e.Text = fmt.Sprintf("log_format %s (%s) has changed", k.Name, place)
 	}
 	if replaced != nil {
+		if base != replaced {
+			text += "; compared with what was let through last, not with what was written last"
+		}
 		if e.Old = r.writerOf(replaced); e.Old != nil && old != nil && replaced.Text != k.Text && logformat.Confusable(old.split, f.split) {
 			text += "; beware: lines of the old format fit the new one too, so those that old workers still write may be read by the new; " +
 				"put a word of its own into each version of the log_format"
