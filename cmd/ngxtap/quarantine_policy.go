@@ -30,7 +30,13 @@ func (d *daemon) lets(ctx context.Context, kc kafka.Config, s *config.Site, form
 	policy, accepted := policyOf(&s.OnChange), newAcceptance(d.cfg.StateDir, s.Site, d.log)
 	for _, f := range formats {
 		c, known := newest[fmt.Sprintf("%016x", f.Fingerprint())]
-		if !known || accepted.has(f.Fingerprint()) {
+		switch {
+		case accepted.has(f.Fingerprint()):
+			continue
+		case h.left > 0:
+			return fmt.Errorf("log_format %s: %d records of %s can't be read, so nothing tells whether on_change lets it through: `ngxtap schema accept --site %s` first",
+				oneLine(f.Name()), h.left, kafka.DefaultChangesTopic, s.Site)
+		case !known:
 			continue
 		}
 		action := schema.Hold // a newer ngxtap told of it

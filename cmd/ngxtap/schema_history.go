@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ngxtap/pkg/config"
+	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink/kafka"
 )
 
@@ -28,6 +29,7 @@ type schemaHistory struct {
 	follow bool
 	out    io.Writer
 	seen   map[string]bool // ids of changes; two records of one id are one change
+	left   int             // records that may be changes and can't be read
 	log    *slog.Logger
 }
 
@@ -80,7 +82,10 @@ func (a *app) schemaHistory(ctx context.Context, h *schemaHistory) (err error) {
 		return nil
 	})
 	if err == nil {
-		if len(past) == 0 && !h.follow {
+		if h.left > 0 {
+			fmt.Fprintf(a.err, "ngxtap: %d records of %s are left out, for they can't be read\n", h.left, kafka.DefaultChangesTopic)
+		}
+		if len(past) == 0 && !h.follow && h.left == 0 {
 			fmt.Fprintln(a.err, "ngxtap: no change was noticed so far")
 		}
 		err = h.print(past)
@@ -109,13 +114,15 @@ func (h *schemaHistory) read(ctx context.Context, kc kafka.Config, dec *messageD
 		if err != nil {
 			return fmt.Errorf("read %s: %w", kafka.DefaultChangesTopic, err)
 		}
-		c, ours, err := decodeChange(ctx, dec, &m)
+		c, passing, err := decodeChange(ctx, dec, &m)
 		switch {
-		case err != nil && ours:
+		case err != nil && passing:
 			return fmt.Errorf("%s, partition %d, offset %d: %w", kafka.DefaultChangesTopic, m.Partition, m.Offset, err)
 		case err != nil:
-			h.log.Warn("a record is no schema change of ngxtap; it is left out", "topic", kafka.DefaultChangesTopic, "partition", m.Partition,
-				"offset", m.Offset, "error", err)
+			if h.left++; h.left == 1 {
+				h.log.Warn("records that can't be read as schema changes are left out; this is the first", "topic", kafka.DefaultChangesTopic,
+					"partition", m.Partition, "offset", m.Offset, "error", err)
+			}
 			continue
 		}
 		if h.site != "" && c.Site != h.site || h.seen[c.ID] {
@@ -128,15 +135,15 @@ func (h *schemaHistory) read(ctx context.Context, kc kafka.Config, dec *messageD
 	}
 }
 
-// decodeChange reads a record. If it can't be read, ours says whether it may be a change all the same: its schema can't be had now.
-func decodeChange(ctx context.Context, dec *messageDecoder, m *kafka.Message) (c change, ours bool, err error) {
+// decodeChange reads a record. If it can't be read, passing says whether it may be later: its schema can't be had now.
+func decodeChange(ctx context.Context, dec *messageDecoder, m *kafka.Message) (c change, passing bool, err error) {
 	kind, id, fp, body, err := unframe(m)
 	if err != nil {
 		return c, false, err
 	}
 	schemaText, err := dec.schema(ctx, kind, id, fp)
 	if err != nil {
-		return c, true, err
+		return c, !errors.Is(err, schema.ErrNotFound), err
 	}
 	text, err := dec.avro.AppendJSON(nil, schemaText, body)
 	if err == nil {
