@@ -104,14 +104,20 @@ func (s *Site) build(k *knownFormat) (*Format, error) {
 	return s.cfg.Compile(def, k.Recipe)
 }
 
-// judge finds out what is to become of the lines of c, as things stand now. A schema is registered only when its events may be sent.
-func (s *Site) judge(c *candidate, k *knownFormat) {
+// judge finds out what is to become of the lines of c, as things stand now. A schema is registered only when its events may be sent, and
+// when no change waits for its commit.
+func (s *Site) judge(c *candidate, k *knownFormat, told bool) {
 	p := &s.cfg.OnChange
 	c.passing, c.lasting = false, true
 	switch action := k.action(p); action {
 	case schema.Hold, schema.QuarantineThem:
 		c.decide(action, ReasonChange, fmt.Sprintf("the change to log_format %s is %s, and on_change.%s is %s; "+
 			"`ngxtap schema accept --site %s %s` lets it through", k.Name, k.Class, k.Class, action, s.cfg.Site, k.Fingerprint))
+		return
+	}
+	if c.reg == nil && !told {
+		c.decide(schema.Hold, "", "the change is not committed yet")
+		c.passing, c.lasting = true, false
 		return
 	}
 	if c.reg == nil {

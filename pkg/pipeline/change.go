@@ -113,7 +113,7 @@ func (l *line) adopt(registered string) {
 
 // judge finds out what becomes of the lines of each format from here on.
 func (l *line) judge() {
-	s := l.site
+	s, told := l.site, len(l.tally.changes) == 0
 	for _, c := range l.formats {
 		at := slices.IndexFunc(l.st.Formats, func(k knownFormat) bool { return c.id.is(&k) })
 		k := &l.st.Formats[at]
@@ -122,7 +122,7 @@ func (l *line) judge() {
 			l.mustCommit()
 			s.log.Info("the changed format was accepted", "format", k.Name, "class", k.Class, "schema", k.Fingerprint)
 		}
-		s.judge(c, k)
+		s.judge(c, k, told)
 		if c.reg == nil {
 			continue
 		}

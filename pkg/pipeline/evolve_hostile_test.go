@@ -3,12 +3,14 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink"
+	"ngxtap/pkg/sink/sinktest"
 )
 
 // wide is a format with as many variables as a format may have, each with a long name.
@@ -119,4 +121,22 @@ func TestUnreadFormatsAreRemembered(t *testing.T) {
 			t.Errorf("the lines at %d are read by %q, not %q", 100*i, got[0].id.Text, edits[i][0])
 		}
 	}
+}
+
+// A change is durable before its schema is registered: after a crash in between the registry would have a schema that nobody announced.
+func TestChangeIsToldBeforeItsSchemaIsRegistered(t *testing.T) {
+	l := newLiving(t, v1)
+	l.cfg.CommitInterval = 200 * time.Millisecond
+	fp := l.formats(v2)[0].Fingerprint()
+	l.answer = func(f uint64) error { // is called with l.mu held
+		if f == fp && !slices.ContainsFunc(l.far.Records(), func(r sinktest.Record) bool { return r.Stream == sink.Changes }) {
+			t.Error("registered before it was told")
+		}
+		return nil
+	}
+	l.start()
+	l.edited(v2)
+	l.eventually("registered", func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.asked[fp] > 0 })
+	l.write(`v1 200 "a"`, `v2 201 0.1 "b"`)
+	l.has("change:full/evolve", "v1/200", "v2/201")
 }
