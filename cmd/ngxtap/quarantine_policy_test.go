@@ -67,6 +67,8 @@ func TestReplayMindsThePolicy(t *testing.T) {
 	}
 	replay("nobody has told anything", exitOK)
 	api.commit(prefix, nil, true, told(1, schema.FromConfiguration, schema.ClassBreaking))
+	// A host with a registry, which there is not here.
+	api.commit(schema.AppendConfluent(nil, 7), nil, false, told(1, schema.FromConfiguration, schema.ClassForward))
 	replay("another site", exitOK)
 	shop.commit(prefix, nil, false, told(2, schema.FromConfiguration, schema.ClassFull))
 	replay("full", exitOK)
@@ -104,7 +106,7 @@ func TestReplayMindsThePolicy(t *testing.T) {
 	replay("a record of others", exitFailed, "1 records of ngxtap.schema-changes can't be read", "schema accept --site shop", "nothing was sent")
 	var out, errs bytes.Buffer
 	if code := run(t.Context(), []string{"schema", "history", "-c", file}, stdio{strings.NewReader(""), &out, &errs}); code != exitOK ||
-		strings.Count(out.String(), "\n20") != 6 || !strings.Contains(errs.String(), "1 records of ngxtap.schema-changes are left out") {
+		strings.Count(out.String(), "\n20") != 7 || !strings.Contains(errs.String(), "1 records of ngxtap.schema-changes are left out") {
 		t.Errorf("history: exit code %d\n%s%s", code, out.String(), errs.String())
 	}
 

@@ -135,17 +135,25 @@ func (h *schemaHistory) read(ctx context.Context, kc kafka.Config, dec *messageD
 	}
 }
 
-// decodeChange reads a record. If it can't be read, passing says whether it may be later: its schema can't be had now.
+// decodeChange reads a record. Nearly all are of the schema that this ngxtap knows, and are read without asking anybody: hosts with a
+// registry and without share the topic, and a registry that was wiped gives ids a new meaning. Others are read by the schema of their
+// writer. If that fails, passing says whether it may go better later: the schema can't be had now.
 func decodeChange(ctx context.Context, dec *messageDecoder, m *kafka.Message) (c change, passing bool, err error) {
 	kind, id, fp, body, err := unframe(m)
 	if err != nil {
 		return c, false, err
 	}
-	schemaText, err := dec.schema(ctx, kind, id, fp)
-	if err != nil {
-		return c, !errors.Is(err, schema.ErrNotFound), err
+	if text, err := dec.avro.AppendJSON(nil, schema.SchemaChange, body); err == nil {
+		if c, err = newChange(text); err == nil {
+			return c, false, nil
+		}
 	}
-	text, err := dec.avro.AppendJSON(nil, schemaText, body)
+	writer, err := dec.schema(ctx, kind, id, fp)
+	if err != nil {
+		asked := kind == schema.SingleObject || dec.d.registry != nil
+		return c, asked && !errors.Is(err, schema.ErrNotFound), err
+	}
+	text, err := dec.avro.AppendJSON(nil, writer, body)
 	if err == nil {
 		c, err = newChange(text)
 	}
