@@ -123,6 +123,9 @@ func (l *line) judge() {
 			s.log.Info("the changed format was accepted", "format", k.Name, "class", k.Class, "schema", k.Fingerprint)
 		}
 		s.judge(c, k, told)
+		if c.verdict == toEvents && k.Class != "" {
+			k.Accepted = true // durable with its first event: from then on readers have it, and a stricter policy is about later changes
+		}
 		if c.reg == nil {
 			continue
 		}

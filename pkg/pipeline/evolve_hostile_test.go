@@ -140,3 +140,20 @@ func TestChangeIsToldBeforeItsSchemaIsRegistered(t *testing.T) {
 	l.write(`v1 200 "a"`, `v2 201 0.1 "b"`)
 	l.has("change:full/evolve", "v1/200", "v2/201")
 }
+
+// A policy is about changes to come: what readers have already is not held when it becomes stricter.
+func TestStricterPolicyLeavesWhatReadersHave(t *testing.T) {
+	l := newLiving(t, v1)
+	l.start()
+	l.edited(v2)
+	l.write(`v1 200 "a"`, `v2 201 0.1 "b"`)
+	l.has("change:full/evolve", "v1/200", "v2/201")
+	l.cfg.OnChange.Full = schema.Hold
+	l.restart(v2)
+	l.write(`v2 202 0.1 "c"`, `v1 203 "d"`)
+	l.has("change:full/evolve", "v1/200", "v2/201", "v2/202", "v1/203")
+	l.edited(v3)
+	l.write(`v3 204 0.1 7 "e"`)
+	l.has("change:full/evolve", "v1/200", "v2/201", "v2/202", "v1/203", "change:full/hold")
+	l.state("held: ")
+}
