@@ -15,11 +15,11 @@ import (
 	"ngxtap/pkg/sink"
 )
 
-// How often the configuration is looked at while lines come: so that it takes one hundredth of the time at the most.
+// How often the configuration is looked at while lines come: so that it takes a five-hundredth of the time at the most.
 const (
-	lookShare = 100
+	lookShare = 500
 	lookLeast = 20 * time.Millisecond
-	lookMost  = time.Second
+	lookMost  = 10 * time.Second
 )
 
 // look finds out, now and then or at once, whether the configuration was edited, and what has become of schemas that are not registered
