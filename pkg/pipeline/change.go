@@ -32,7 +32,8 @@ func (l *line) look(atOnce bool) (edited bool) {
 	}
 	edited = l.reread()
 	l.looked = time.Now()
-	l.lookPause = min(max(lookShare*l.looked.Sub(now), lookLeast), lookMost)
+	// A look that was interrupted takes long; it may not blind us for seconds.
+	l.lookPause = min(max(lookShare*l.looked.Sub(now), lookLeast), 2*max(l.lookPause, lookLeast), lookMost)
 	if !edited {
 		l.judge()
 	}
