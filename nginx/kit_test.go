@@ -28,7 +28,6 @@ http {
 	access_log logs/json.log ngxtap_json;
 	access_log logs/request.log request;
 	access_log logs/response.log response;
-	access_log logs/plain.log ngxtap_plain;
 	large_client_header_buffers 4 64k;
 	proxy_buffer_size 64k;
 	proxy_buffers 4 64k;
@@ -42,6 +41,24 @@ http {
 	}
 }
 `
+
+// eachNginx runs f with the installed Nginx and njs, and with newer ones. start is components.StartNginx of that version.
+func eachNginx(t *testing.T, f func(t *testing.T, suite string, start func(conf string, vars map[string]string) *components.Nginx)) {
+	for _, suite := range append([]string{""}, components.NewerNginx()...) {
+		name := suite
+		if name == "" {
+			name = "installed"
+		}
+		t.Run(name, func(t *testing.T) {
+			f(t, suite, func(conf string, vars map[string]string) *components.Nginx {
+				if suite == "" {
+					return components.StartNginx(t, conf, vars)
+				}
+				return components.StartNewerNginx(t, suite, conf, vars)
+			})
+		})
+	}
+}
 
 // header is one header line; a byte may be anything that Nginx lets through.
 type header struct{ name, value string }
@@ -147,11 +164,13 @@ func logged(t *testing.T, n *components.Nginx, log string) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
-func TestEveryByteOfEveryHeaderIsLogged(t *testing.T) {
+func TestEveryByteOfEveryHeaderIsLogged(t *testing.T) { eachNginx(t, everyByte) }
+
+func everyByte(t *testing.T, suite string, start func(string, map[string]string) *components.Nginx) {
 	sent := append([]header{{"Host", "shop.example"}, {"Connection", "close"}}, awkward()...)
 	answered := slices.DeleteFunc(awkward(), func(h header) bool { return h.name == "Cookie" })
 	answered = append(answered, header{"Set-Cookie", "a=1; Path=/"}, header{"Set-Cookie", "b=2"})
-	n := components.StartNginx(t, conf, map[string]string{
+	n := start(conf, map[string]string{
 		"backend": serve(t, "HTTP/1.0 200 OK\r\nContent-Type: text/x; q=\"\xff\"\r\nContent-Length: 2\r\n"+text(answered)+"\r\nok"),
 	})
 	send(t, n, "GET / HTTP/1.1\r\n"+text(sent)+"\r\n")
@@ -187,8 +206,10 @@ func compare(t *testing.T, what, got, want string) {
 	}
 }
 
-func TestHeadersThatNginxKeepsElsewhere(t *testing.T) {
-	n := components.StartNginx(t, conf, map[string]string{"backend": serve(t,
+func TestHeadersThatNginxKeepsElsewhere(t *testing.T) { eachNginx(t, keptElsewhere) }
+
+func keptElsewhere(t *testing.T, suite string, start func(string, map[string]string) *components.Nginx) {
+	n := start(conf, map[string]string{"backend": serve(t,
 		"HTTP/1.0 302 Found\r\nLocation: http://other.example/x?y=%20\r\nLast-Modified: Tue, 01 Sep 2026 08:00:00 GMT\r\n\r\n")})
 	if err := os.WriteFile(n.Dir+"/html/file", []byte("four"), 0o644); err != nil {
 		t.Fatal(err)

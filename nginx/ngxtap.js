@@ -10,8 +10,8 @@
 // Any character that must be escaped: all but space..~ without % & = " \
 const UNSAFE = /[^ !#$'-<>-\[\]-~]/;
 
-// Before njs 0.8.5 a header is a string of bytes: charCodeAt gives one byte. Since then it is text: what was not UTF-8 has already
-// become U+FFFD, and the text must be encoded again.
+// Before njs 0.8.5 a header is a string of bytes: charCodeAt gives one byte. Since then it is text, which must be encoded again: what was
+// not UTF-8 has become U+FFFD in it. r.rawVariables still has the bytes.
 const BYTE_STRINGS = njs.version_number < 0x000805;
 
 // What each byte is written as.
@@ -56,13 +56,32 @@ function escape(s) {
     return out;
 }
 
-function join(headers) {
-    return headers.map((h) => escape(h[0]) + '=' + escape(h[1])).join('&');
+// key returns the name of a header as the names of Nginx's variables have it.
+function key(name) {
+    return name.toLowerCase().replace(/-/g, '_');
+}
+
+// exact returns the escaped value of a header in which U+FFFD may stand for bytes: those that its variable holds. Of a name that comes
+// more than once the variable holds the first value, or all joined, so U+FFFD stays. count is filled at the first call.
+function exact(r, prefix, headers, header, count) {
+    if (!count.filled) {
+        headers.forEach((h) => { const k = '.' + key(h[0]); count[k] = (count[k] || 0) + 1; });
+        count.filled = true;
+    }
+    const name = key(header[0]);
+    const value = count['.' + name] === 1 ? r.rawVariables[prefix + name] : undefined;
+    return value === undefined ? escape(header[1]) : escapeBytes(value);
+}
+
+function join(r, prefix, headers) {
+    const count = {};
+    return headers.map((h) => escape(h[0]) + '=' +
+        (BYTE_STRINGS || h[1].indexOf('\uFFFD') < 0 ? escape(h[1]) : exact(r, prefix, headers, h, count))).join('&');
 }
 
 // request_headers returns the headers that the client sent.
 function request_headers(r) {
-    return join(r.rawHeadersIn);
+    return join(r, 'http_', r.rawHeadersIn);
 }
 
 // response_headers returns the headers that the client was sent.
@@ -70,7 +89,7 @@ function response_headers(r) {
     const raw = r.rawHeadersOut;
     const seen = {};
     raw.forEach((h) => { seen['.' + h[0].toLowerCase()] = true; });
-    const parts = raw.length ? [join(raw)] : [];
+    const parts = raw.length ? [join(r, 'sent_http_', raw)] : [];
     OUTSIDE.forEach((o) => {
         if (seen['.' + o[0].toLowerCase()]) {
             return;
