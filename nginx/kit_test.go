@@ -42,15 +42,18 @@ http {
 }
 `
 
-// eachNginx runs f with the installed Nginx and njs, and with newer ones. start is components.StartNginx of that version.
-func eachNginx(t *testing.T, f func(t *testing.T, suite string, start func(conf string, vars map[string]string) *components.Nginx)) {
+// starter is components.StartNginx of some version of Nginx.
+type starter func(conf string, vars map[string]string) *components.Nginx
+
+// eachNginx runs f with the installed Nginx and njs, and with newer ones.
+func eachNginx(t *testing.T, f func(t *testing.T, start starter)) {
 	for _, suite := range append([]string{""}, components.NewerNginx()...) {
 		name := suite
 		if name == "" {
 			name = "installed"
 		}
 		t.Run(name, func(t *testing.T) {
-			f(t, suite, func(conf string, vars map[string]string) *components.Nginx {
+			f(t, func(conf string, vars map[string]string) *components.Nginx {
 				if suite == "" {
 					return components.StartNginx(t, conf, vars)
 				}
@@ -166,7 +169,7 @@ func logged(t *testing.T, n *components.Nginx, log string) []string {
 
 func TestEveryByteOfEveryHeaderIsLogged(t *testing.T) { eachNginx(t, everyByte) }
 
-func everyByte(t *testing.T, suite string, start func(string, map[string]string) *components.Nginx) {
+func everyByte(t *testing.T, start starter) {
 	sent := append([]header{{"Host", "shop.example"}, {"Connection", "close"}}, awkward()...)
 	answered := slices.DeleteFunc(awkward(), func(h header) bool { return h.name == "Cookie" })
 	answered = append(answered, header{"Set-Cookie", "a=1; Path=/"}, header{"Set-Cookie", "b=2"})
@@ -208,7 +211,7 @@ func compare(t *testing.T, what, got, want string) {
 
 func TestHeadersThatNginxKeepsElsewhere(t *testing.T) { eachNginx(t, keptElsewhere) }
 
-func keptElsewhere(t *testing.T, suite string, start func(string, map[string]string) *components.Nginx) {
+func keptElsewhere(t *testing.T, start starter) {
 	n := start(conf, map[string]string{"backend": serve(t,
 		"HTTP/1.0 302 Found\r\nLocation: http://other.example/x?y=%20\r\nLast-Modified: Tue, 01 Sep 2026 08:00:00 GMT\r\n\r\n")})
 	if err := os.WriteFile(n.Dir+"/html/file", []byte("four"), 0o644); err != nil {
