@@ -71,10 +71,8 @@ func find(part Part) error {
 	case PartLua:
 		return findFile(luaModule, "the Lua module of Nginx")
 	case PartNewer:
-		for _, suite := range NewerNginx() {
-			if err := findFile(newerNginx(suite, "nginx"), "Nginx of Debian "+suite); err != nil {
-				return err
-			}
+		if len(NewerNginx()) == 0 {
+			return errors.New("no newer Nginx with njs is installed")
 		}
 		return nil
 	case PartLogrotate:

@@ -47,7 +47,11 @@ func StartNginx(t testing.TB, conf string, vars map[string]string) *Nginx {
 }
 
 // NewerNginx returns the suites of Debian whose Nginx and njs are there beside the installed ones, the oldest first.
-func NewerNginx() []string { return strings.Fields(strings.Trim(version("NEWER_NGINX"), `"`)) }
+func NewerNginx() []string {
+	return slices.DeleteFunc(strings.Fields(strings.Trim(version("NEWER_NGINX"), `"`)), func(suite string) bool {
+		return findFile(newerNginx(suite, "nginx"), "") != nil
+	})
+}
 
 // StartNewerNginx is StartNginx with the Nginx and njs of one of NewerNginx. There is no Lua in it.
 func StartNewerNginx(t testing.TB, suite, conf string, vars map[string]string) *Nginx {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the real components that the end-to-end tests run against: Nginx with njs, Apache Kafka, the Apicurio schema registry, and a
+# Installs the real components that the end-to-end tests run against: Nginx with njs and Lua, newer ones, Apache Kafka, the Apicurio schema registry, and a
 # Python with independent Kafka and Avro readers. Versions: versions.env. Downloads go through the ordinary clients (apt-get, mvn, pip) as
 # they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run again; under a second when all is there.
 #
@@ -75,15 +75,18 @@ setup_nginx_lua() {
 }
 
 # A newer Nginx and njs, of another suite of Debian, with all their libraries in a folder of their own: nothing of it is installed. It takes
-# ten seconds.
+# ten seconds. One that can't be had is said and does not fail: these suites change from day to day. The tests want one of them at least.
 setup_newer_nginx() { # setup_newer_nginx SUITE
 	dir=$cache/nginx-$1
 	[ -x "$dir/nginx" ] && return
 	keys=/usr/share/keyrings/debian-archive-keyring.gpg
 	how="on Debian, with apt-get, dpkg and $keys, and access to deb.debian.org; run this script again"
 	arch=$(dpkg --print-architecture 2>/dev/null)
+	if have apt-get && [ ! -e $keys ] && [ "$(id -u)" = 0 ]; then # on Ubuntu
+		quietly "$cache/apt.log" apt-get install -y --no-install-recommends debian-archive-keyring
+	fi
 	if ! have apt-get || ! have dpkg || [ ! -e $keys ]; then
-		missing "Nginx and njs of Debian $1" "$how"
+		echo "components: NOT THERE: Nginx and njs of Debian $1: $how" >&2
 		return
 	fi
 	fresh "$dir"
@@ -101,7 +104,7 @@ setup_newer_nginx() { # setup_newer_nginx SUITE
 		for deb in "$apt"/cache/archives/*.deb; do dpkg -x "$deb" "$dir.part/root" || break; done
 	ld=$(find "$dir.part/root/usr/lib" -name 'ld-linux*.so*' | head -n 1)
 	if [ -z "$ld" ] || [ ! -e "$dir.part/root/usr/lib/nginx/modules/ngx_http_js_module.so" ]; then
-		missing "Nginx and njs of Debian $1" "$how"
+		echo "components: NOT THERE: Nginx and njs of Debian $1: $how" >&2
 		return
 	fi
 	rm -rf "$apt"
