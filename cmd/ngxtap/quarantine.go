@@ -56,6 +56,7 @@ type quarantineReader struct {
 	dec   *messageDecoder
 	log   *slog.Logger
 	kinds map[schemaMark]recordKind
+	keys  sealKeys
 }
 
 // schemaMark is what a record tells of its schema.
@@ -74,8 +75,12 @@ const (
 	doneRecord
 )
 
-func newQuarantineReader(d *daemon, kc kafka.Config, log *slog.Logger) *quarantineReader {
-	return &quarantineReader{kc: kc, dec: newMessageDecoder(d, kc), log: log, kinds: map[schemaMark]recordKind{}}
+func newQuarantineReader(d *daemon, kc kafka.Config, log *slog.Logger) (*quarantineReader, error) {
+	keys, err := newSealKeys(d.cfg)
+	if err != nil {
+		return nil, configError(err)
+	}
+	return &quarantineReader{kc: kc, dec: newMessageDecoder(d, kc), log: log, kinds: map[schemaMark]recordKind{}, keys: keys}, nil
 }
 
 // read is pipeline.ReplayConfig.Read for a topic.
@@ -134,9 +139,10 @@ func (r *quarantineReader) decode(ctx context.Context, rec *pipeline.QuarantineR
 	}
 	switch kind {
 	case lineRecord:
-		rec.Raw, err = avro.ReadQuarantined(line, body)
+		raw, err := avro.ReadQuarantined(line, body)
 		if err == nil {
 			rec.Line = line
+			rec.Raw, rec.Sealed = r.keys.open(raw, line)
 		}
 		return err
 	case doneRecord:
@@ -151,7 +157,7 @@ func kindOf(text string) (recordKind, error) {
 	if err != nil {
 		return 0, err
 	}
-	for kind, own := range map[recordKind]string{lineRecord: schema.QuarantinedLine, doneRecord: schema.QuarantineReplayed} {
+	for own, kind := range map[string]recordKind{schema.QuarantinedLine: lineRecord, schema.QuarantinedLine1: lineRecord, schema.QuarantineReplayed: doneRecord} {
 		if fp, err := schema.Fingerprint(own); err != nil || fp == got {
 			return kind, err
 		}

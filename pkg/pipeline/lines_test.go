@@ -205,7 +205,10 @@ func TestNoAllocationPerLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLine(s, nil, nil, &state{})
+	l, err := newLine(s, nil, nil, &state{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ready(t, s, l)
 	l.enter("g1")
 	block := []byte(strings.Repeat(`200 "4527611b32b5cd63"`+"\n", 100))

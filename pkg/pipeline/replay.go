@@ -49,7 +49,8 @@ type QuarantineRecord struct {
 	Partition int32
 	Offset    int64
 	Line      *avro.Quarantined // with Whole
-	Raw       []byte            // of Line
+	Raw       []byte            // of Line, decrypted; nil where Sealed is set
+	Sealed    string            // why Raw can't be decrypted, for people; empty if it is there
 	Done      *avro.Replayed
 }
 
@@ -280,7 +281,10 @@ func (s *replaySession) line(q *QuarantineRecord) error {
 	if s.cfg.Limit > 0 && s.replayed()+s.res.Sent+s.lines >= s.cfg.Limit {
 		return errReplayLimit
 	}
-	why := unfit(q.Line, q.Raw)
+	why := q.Sealed
+	if why == "" {
+		why = unfit(q.Line, q.Raw)
+	}
 	switch {
 	case s.ledger.Unrecorded(q.Partition, q.Offset):
 		why = replayUnrecorded

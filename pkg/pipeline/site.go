@@ -32,6 +32,7 @@ type Config struct {
 	OnChange       Policy        // what to do when they change
 	Drift          *Drift        // which changes of the data are told; nil: none
 	Secrets        *avro.Secrets // rules for secret headers and parameters; nil: none
+	Seal           *avro.SealKey // encrypts the lines in quarantine; nil: they go out as they are
 	PartitionBy    string        // none, host, or the name of an event field whose value becomes the key
 	CommitInterval time.Duration // the longest time that events wait for their commit
 	Once           bool          // read every file to its end, commit, return
@@ -253,7 +254,10 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	s.stats.files.Store(in)
 
 	failpoint.Hit(failpoint.Opened)
-	l := newLine(s, out, in, st)
+	l, err := newLine(s, out, in, st)
+	if err != nil {
+		return 0, err
+	}
 	l.adopt(l.registered(ctx))
 	if pos == nil {
 		// From here on it is known where this site began: what is rotated away before its first line arrives is not taken for older
