@@ -110,7 +110,7 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 		return nil, configError(err)
 	}
 	rc := &pipeline.ReplayConfig{
-		Site: s.Site, Instance: d.cfg.Instance, OwnKey: ownKey, Formats: formats, Secrets: secrets,
+		Site: s.Site, Instance: d.cfg.Instance, OwnKey: ownKey, Formats: formats, Secrets: secrets, Headers: headerRules(s),
 		PartitionBy: s.PartitionBy, DryRun: o.dryRun, Limit: o.limit, Unrecorded: o.unrecorded, Logger: d.log,
 	}
 	if rc.Frames, rc.Frame, err = d.replayFrames(ctx, s, formats, o.dryRun); err != nil {
@@ -144,7 +144,7 @@ func (d *daemon) replaySecrets(s *config.Site) (secrets *avro.Secrets, ownKey bo
 		return nil, false, err
 	}
 	var key []byte
-	if mode == avro.SecretHash && s.Headers.HashKey.Reveal() == "" {
+	if (mode == avro.SecretHash || s.Addresses == "hash") && s.Headers.HashKey.Reveal() == "" {
 		if _, err := os.Stat(keyFile(d.cfg.StateDir)); err != nil {
 			return nil, false, fmt.Errorf("secrets are hashed with a key of the host that read the lines, and it is not here (%w): "+
 				"run this on that host with its state_dir, or set headers.hash_key", err)

@@ -27,7 +27,17 @@ func newSecrets(s *config.Site, key []byte) (*avro.Secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	return avro.NewSecrets(mode, key, s.Headers.Keep)
+	addresses, err := avro.ParseAddressMode(s.Addresses)
+	if err != nil {
+		return nil, err
+	}
+	return avro.NewSecrets(avro.Rules{Mode: mode, Key: key, Keep: s.Headers.Keep, KeepCookies: s.Headers.Cookies.Keep, Addresses: addresses})
+}
+
+// headerRules returns which headers of the site become part of events.
+func headerRules(s *config.Site) avro.HeaderRules {
+	h := &s.Headers
+	return avro.HeaderRules{Allow: h.Allow, Deny: h.Deny, MaxHeaders: h.MaxHeaders, MaxValue: int(h.MaxValue)}
 }
 
 // siteKey returns the site's own key, or else the host's.

@@ -19,7 +19,8 @@ type Quarantined struct {
 	MaxRaw      int    // the most bytes of the line that are kept, 0 for all
 	Whole       *Whole // set where only the line's head is at hand; MaxRaw is then not used
 
-	Seal *Sealer // encrypts the line; nil: it goes out as it is
+	NoSum bool    // crc32c is 0
+	Seal  *Sealer // encrypts the line; nil: it goes out as it is
 	// As read; what is written follows from the line.
 	RawKey    string // id of the key that the line is encrypted with, empty if it is not
 	Truncated bool   // only the line's head is there
@@ -49,7 +50,11 @@ func AppendQuarantined(dst, line []byte, q *Quarantined) []byte {
 	dst = appendValid(dst, q.Origin.File)
 	dst = appendLong(dst, q.Origin.Offset)
 	dst = appendLong(dst, min(whole.Length, math.MaxInt32)) // origin.length is an int; the field line_length has all of it
-	dst = appendLong(dst, int64(int32(whole.CRC32C)))
+	if q.NoSum {
+		dst = append(dst, 0)
+	} else {
+		dst = appendLong(dst, int64(int32(whole.CRC32C)))
+	}
 	dst = appendValid(dst, q.Reason)
 	dst = appendLong(dst, int64(q.Column))
 	if q.Variable == "" {

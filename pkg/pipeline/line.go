@@ -286,6 +286,7 @@ func (l *line) event(raw []byte) (rej rejection) {
 			b.Undo()
 			return rejection{reason: ReasonTooLarge, text: fmt.Sprintf("its event would be longer than %d bytes", limit), format: c.Format, column: -1}
 		}
+		l.tally.cuts += int64(c.enc.Cuts())
 		b.Header = c.frame.Header
 		b.Add(sink.Events, eventTime)
 		if l.drift != nil && l.drift.event() {

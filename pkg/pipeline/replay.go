@@ -23,6 +23,7 @@ type ReplayConfig struct {
 	Frames      []*Frame  // of their events, in the same order
 	Frame       *Frame    // of schema.QuarantineReplayed
 	Secrets     *avro.Secrets
+	Headers     avro.HeaderRules
 	PartitionBy string // as of the site
 	DryRun      bool   // send nothing
 	Unrecorded  bool   // replay also lines of which no record says any more whether they were

@@ -32,6 +32,7 @@ type Config struct {
 	OnChange       Policy        // what to do when they change
 	Drift          *Drift        // which changes of the data are told; nil: none
 	Secrets        *avro.Secrets // rules for secret headers and parameters; nil: none
+	Headers        avro.HeaderRules
 	Seal           *avro.SealKey // encrypts the lines in quarantine; nil: they go out as they are
 	PartitionBy    string        // none, host, or the name of an event field whose value becomes the key
 	CommitInterval time.Duration // the longest time that events wait for their commit
@@ -108,7 +109,7 @@ func New(cfg Config) (*Site, error) {
 // use makes formats those of the configuration, if they can be used.
 func (s *Site) use(formats []*Format) error {
 	for _, f := range formats {
-		if _, err := newKeyer(f, s.cfg.PartitionBy, s.cfg.Instance); err != nil {
+		if _, err := newKeyer(f, s.cfg.PartitionBy, s.cfg.Instance, s.cfg.Secrets); err != nil {
 			return err
 		}
 	}
