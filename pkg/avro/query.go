@@ -122,7 +122,7 @@ func (r *redactor) redactURL(dst, s []byte, inQuery bool, depth int) (out []byte
 				end = value + bytes.IndexByte(s[value:], '&')
 			}
 		case percent && r.encodesSecret(dst, s[at:end], depth):
-			if value == end {
+			if value == end || hidesMore(s[at:value-1]) { // it may stand in what looks like the name
 				value = at
 			}
 			secret = true
@@ -275,11 +275,10 @@ func (r *redactor) credentials(s []byte) int {
 		if c := s[at]; c != ':' && c != ' ' {
 			continue
 		}
-		name := bytes.TrimRight(s[max(0, at-2*maxParameter):at], " \t\"'")
-		if i := bytes.LastIndexAny(name, " \t\"'{[,;&?=/:"); i >= 0 {
+		name := appendParameterName(buf[:0], bytes.TrimRight(s[max(0, at-2*maxParameter):at], " \t\"'"))
+		if i := bytes.LastIndexAny(name, " \t\"'{[,;&?=/:@#"); i >= 0 {
 			name = name[i+1:]
 		}
-		name = appendParameterName(buf[:0], name)
 		if s[at] == ' ' {
 			switch string(name) {
 			case "basic", "bearer", "digest", "negotiate", "token":
