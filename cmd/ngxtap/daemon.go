@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ngxtap/pkg/avro"
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/embedded"
 	"ngxtap/pkg/logformat"
@@ -163,6 +164,7 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
 	}
+	log.Info("secrets", "mode", s.Headers.Secrets, "key", avro.KeyID(siteKey(s, key)), "addresses", s.Addresses, "quarantine", s.Quarantine.Raw)
 	strategy, err := schema.ParseSubjectStrategy(d.cfg.Registry.Subject)
 	if err != nil {
 		return nil, configError(err)
