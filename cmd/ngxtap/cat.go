@@ -163,7 +163,7 @@ func (m *messageDecoder) byFingerprint(ctx context.Context, fp uint64) (string, 
 		return s, nil
 	}
 	all, err := kafka.FetchCompacted(ctx, m.kc, m.d.cfg.Kafka.SchemasTopic)
-	if err != nil {
+	if err != nil && !errors.Is(err, kafka.ErrNoTopic) {
 		return "", fmt.Errorf("look for schema %016x: %w", fp, err)
 	}
 	m.schemas = make(map[uint64]string, len(all))
@@ -175,7 +175,7 @@ func (m *messageDecoder) byFingerprint(ctx context.Context, fp uint64) (string, 
 	}
 	s, ok := m.schemas[fp]
 	if !ok {
-		return "", fmt.Errorf("no schema with fingerprint %016x in topic %s", fp, m.d.cfg.Kafka.SchemasTopic)
+		return "", fmt.Errorf("%w: none with fingerprint %016x in topic %s", schema.ErrNotFound, fp, m.d.cfg.Kafka.SchemasTopic)
 	}
 	return s, nil
 }

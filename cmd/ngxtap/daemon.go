@@ -181,7 +181,7 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 			return recompile(def, recipe, s.Site)
 		},
 		Registered: d.registered(s, strategy),
-		Accepted:   newAcceptance(d.cfg.StateDir, s.Site).has,
+		Accepted:   newAcceptance(d.cfg.StateDir, s.Site, log).has,
 		Open:       func() (sink.Sink, error) { return d.sink(s, owner) },
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ type confWatch struct {
 	site   *config.Site
 	watch  *logformat.Watch // nil: the site's own file has the format
 	failed error            // why the last edit can't be used
-	since  time.Time        // when it was first seen
+	since  time.Time        // when it was last tried
 }
 
 // settle is how long a file that can't be used must stay as it is before that is said: an editor may be in the middle of writing it.
@@ -58,23 +58,25 @@ func (w *confWatch) read() ([]*pipeline.Format, *logformat.Conf, error) {
 	return out, conf, nil
 }
 
-// edited is pipeline.Config.Edited. It is called by one goroutine at a time.
+// edited is pipeline.Config.Edited. It is called by one goroutine at a time. What can't be used is read again after each settle: the
+// machine may have been the reason (too many open files, a network file system), and then no file changes when that is over.
 func (w *confWatch) edited() ([]*pipeline.Format, error) {
 	if w.watch == nil {
 		return nil, nil
 	}
-	if !w.watch.Changed() {
-		if w.failed != nil && time.Since(w.since) >= settle {
-			return nil, w.failed
-		}
+	changed := w.watch.Changed()
+	if !changed && (w.failed == nil || time.Since(w.since) < settle) {
 		return nil, nil
 	}
 	formats, _, err := w.read()
-	if w.failed = err; err != nil {
-		w.since = time.Now()
+	if w.failed = err; err == nil {
+		return formats, nil
+	}
+	w.since = time.Now()
+	if changed {
 		return nil, nil
 	}
-	return formats, nil
+	return nil, err
 }
 
 // recipe is how a format of a site is compiled, beside its definition. The committed position keeps it with the formats.

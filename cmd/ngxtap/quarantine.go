@@ -57,6 +57,7 @@ type quarantineReader struct {
 	log   *slog.Logger
 	kinds map[schemaMark]recordKind
 	keys  sealKeys
+	told  bool // that a record of ngxtap can't be read
 }
 
 // schemaMark is what a record tells of its schema.
@@ -117,8 +118,8 @@ func (r *quarantineReader) read(ctx context.Context, topic string, wait bool, f 
 // quietFor is how long nothing may come before that is said.
 const quietFor = 10 * time.Second
 
-// decode fills rec with what m holds. A record that may say what was replayed and can't be read is an error: without it a line could be
-// sent twice. One that nobody of ours wrote is left out.
+// decode fills rec with what m holds. One that nobody of ours wrote is left out, as is one that can never be read: were it a record of what
+// was replayed, pipeline.Ledger would notice that it is missing. What can't be read for now, or by this ngxtap, is an error.
 func (r *quarantineReader) decode(ctx context.Context, rec *pipeline.QuarantineRecord, line *avro.Quarantined, m *kafka.Message) error {
 	var w schemaMark
 	var body []byte
@@ -132,23 +133,33 @@ func (r *quarantineReader) decode(ctx context.Context, rec *pipeline.QuarantineR
 		if err == nil {
 			kind, err = kindOf(text)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, schema.ErrNotFound):
+			kind = foreignRecord
+			r.log.Warn("records with a schema that nobody has are left out", "partition", m.Partition, "offset", m.Offset, "error", err)
+		case err != nil:
 			return err
 		}
 		r.kinds[w] = kind
 	}
 	switch kind {
 	case lineRecord:
-		raw, err := avro.ReadQuarantined(line, body)
-		if err == nil {
+		var raw []byte
+		if raw, err = avro.ReadQuarantined(line, body); err == nil {
 			rec.Line = line
 			rec.Raw, rec.Sealed = r.keys.open(raw, line)
 		}
-		return err
 	case doneRecord:
 		rec.Done, err = avro.ReadReplayed(body)
 	}
-	return err
+	if err != nil {
+		rec.Line, rec.Done = nil, nil
+		if !r.told {
+			r.told = true
+			r.log.Warn("records that can't be read are left out; this is the first", "partition", m.Partition, "offset", m.Offset, "error", err)
+		}
+	}
+	return nil
 }
 
 // kindOf tells what is written with a schema. Fingerprints leave out docs, so a registry may give the schema back in other words.

@@ -36,7 +36,12 @@ caret below the byte at which it stopped fitting. Control characters are escaped
 		Example: `  ngxtap quarantine list --site shop -n 5
   ngxtap quarantine list --site shop --reason '$status' --json | jq -r .text`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return failed(a.quarantineList(c.Context(), &o)) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.most < 0 {
+				return fmt.Errorf("-n %d: want a number of lines, or 0 for all", o.most)
+			}
+			return failed(a.quarantineList(c.Context(), &o))
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.site, "site", "", "only the lines of this site; default: of all that are configured")
@@ -91,17 +96,27 @@ func (a *app) quarantineList(ctx context.Context, o *listOptions) (err error) {
 // listTopic reads a topic for what was replayed, and again for the lines.
 func (a *app) listTopic(ctx context.Context, r *quarantineReader, topic string, o *listOptions) error {
 	ledger := pipeline.NewLedger()
+	l := &lister{listOptions: o, out: bufio.NewWriterSize(a.out, 64<<10), width: columns(a) - len(indent)}
 	err := r.read(ctx, topic, true, func(q *pipeline.QuarantineRecord) error {
 		if q.Done != nil {
 			ledger.Add(q.Done)
 		}
 		return nil
 	})
+	if errors.Is(err, kafka.ErrNoTopic) { // another site of the list may have one
+		r.log.Warn("there is no such topic: no daemon has started that would write to it", "topic", topic)
+		if !o.json {
+			l.counts(topic)
+		}
+		return l.out.Flush()
+	}
 	if err != nil {
 		return err
 	}
-	l := &lister{listOptions: o, out: bufio.NewWriterSize(a.out, 64<<10), width: columns(a) - len(indent)}
 	err = r.read(ctx, topic, false, func(q *pipeline.QuarantineRecord) error {
+		if q.Line == nil && q.Done == nil {
+			l.foreign++
+		}
 		if q.Line == nil || o.site != "" && q.Line.Origin.Site != o.site || !strings.Contains(q.Line.Reason, o.reason) {
 			return nil
 		}
@@ -122,6 +137,7 @@ type lister struct {
 	out            *bufio.Writer // gets what is escaped already, for it cuts where it likes
 	width          int
 	lines, done    int64
+	foreign        int64 // records
 	printed        int
 	reasons, hosts pipeline.Table
 }
@@ -245,6 +261,9 @@ func (l *lister) counts(topic string) {
 	fmt.Fprintln(l.out)
 	printTable(l.out, "by reason:", &l.reasons)
 	printTable(l.out, "by host:", &l.hosts)
+	if l.foreign > 0 {
+		fmt.Fprintf(l.out, leftOut, l.foreign)
+	}
 }
 
 // printTable prints the rows of a table, if it has any.

@@ -42,7 +42,12 @@ that still fit no format stay. The daemon may run meanwhile.`,
 		Example: `  ngxtap quarantine replay --site shop --dry-run
   ngxtap quarantine replay --site shop`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return failed(a.quarantineReplay(c.Context(), &o)) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if o.limit < 0 {
+				return fmt.Errorf("--limit %d: want a number of lines, or 0 for all", o.limit)
+			}
+			return failed(a.quarantineReplay(c.Context(), &o))
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.site, "site", "", "the site whose lines are to be sent")
@@ -112,6 +117,12 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 	rc := &pipeline.ReplayConfig{
 		Site: s.Site, Instance: d.cfg.Instance, OwnKey: ownKey, Formats: formats, Secrets: secrets, Headers: headerRules(s),
 		PartitionBy: s.PartitionBy, DryRun: o.dryRun, Limit: o.limit, Unrecorded: o.unrecorded, Logger: d.log,
+	}
+	switch err := d.lets(ctx, kc, s, formats); {
+	case err != nil && o.dryRun:
+		d.log.Warn("a replay would be refused", "error", err)
+	case err != nil:
+		return nil, fmt.Errorf("%w; nothing was sent", err)
 	}
 	if rc.Frames, rc.Frame, err = d.replayFrames(ctx, s, formats, o.dryRun); err != nil {
 		return nil, fmt.Errorf("%w; nothing was sent", err)
@@ -186,6 +197,9 @@ func (d *daemon) replayFrames(ctx context.Context, s *config.Site, formats []*pi
 	return frames, done, nil
 }
 
+// leftOut tells how many records of a quarantine topic were not looked at.
+const leftOut = "  %d records in the topic are left out: they are not ngxtap's, or can't be read\n"
+
 // replaySummary says what became of the lines.
 func replaySummary(w *bufio.Writer, o *replayOptions, res *pipeline.ReplayResult) {
 	sent := "replayed"
@@ -197,7 +211,7 @@ func replaySummary(w *bufio.Writer, o *replayOptions, res *pipeline.ReplayResult
 	printTable(w, "still fit no format:", &res.Misfits)
 	printTable(w, "can't be replayed:", &res.Cannot)
 	if res.Foreign > 0 {
-		fmt.Fprintf(w, "  %d records in the topic are not ngxtap's\n", res.Foreign)
+		fmt.Fprintf(w, leftOut, res.Foreign)
 	}
 	if res.Limited {
 		fmt.Fprintf(w, "  --limit is reached; there are more lines\n")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ngxtap/pkg/config"
+	"ngxtap/pkg/pipeline"
 )
 
 func (a *app) schemaAcceptCmd() *cobra.Command {
@@ -40,7 +42,11 @@ func (a *app) schemaAccept(name string, args []string) error {
 	if at < 0 {
 		return configError(fmt.Errorf("%s has no site %q", cfg.Files[0], name))
 	}
-	acc := newAcceptance(cfg.StateDir, name)
+	acc := newAcceptance(cfg.StateDir, name, a.logger())
+	formats, _, err := formatsOf(&cfg.Sites[at])
+	if err != nil && len(args) == 0 {
+		return configError(err)
+	}
 	var said []string
 	var fps []uint64
 	for _, arg := range args {
@@ -48,13 +54,13 @@ func (a *app) schemaAccept(name string, args []string) error {
 		if err != nil || len(arg) != 16 {
 			return fmt.Errorf("%q is no fingerprint of a schema: give the 16 hexadecimal digits that the log, /healthz or `ngxtap schema history` shows", arg)
 		}
-		fps, said = append(fps, fp), append(said, "schema "+arg)
+		text := "schema " + arg
+		if !slices.ContainsFunc(formats, func(f *pipeline.Format) bool { return f.Fingerprint() == fp }) {
+			text += ", which is of no format that nginx.conf has now: of an earlier one, or of one to come"
+		}
+		fps, said = append(fps, fp), append(said, text)
 	}
 	if len(args) == 0 {
-		formats, _, err := formatsOf(&cfg.Sites[at])
-		if err != nil {
-			return configError(err)
-		}
 		for _, f := range formats {
 			fps = append(fps, f.Fingerprint())
 			said = append(said, fmt.Sprintf("log_format %s (%s), schema %016x", f.Name(), place(f.LogFormat().Definition()), f.Fingerprint()))
@@ -71,19 +77,27 @@ func (a *app) schemaAccept(name string, args []string) error {
 
 // acceptance is the file in which an operator's decisions wait for the daemon, which keeps them in the committed position once it has
 // seen them. It holds a fingerprint on each line.
-type acceptance struct{ file string }
-
-func newAcceptance(stateDir, site string) acceptance {
-	return acceptance{filepath.Join(stateDir, "accepted-"+site)}
+type acceptance struct {
+	file string
+	log  *slog.Logger
+	said string // why it can't be read, which has been said
 }
 
-// has reports whether a schema was accepted.
-func (a acceptance) has(fp uint64) bool {
+func newAcceptance(stateDir, site string, log *slog.Logger) *acceptance {
+	return &acceptance{file: filepath.Join(stateDir, "accepted-"+site), log: log}
+}
+
+// has reports whether a schema was accepted. It is called by one goroutine at a time.
+func (a *acceptance) has(fp uint64) bool {
 	all, err := a.read()
-	return err == nil && slices.Contains(all, fmt.Sprintf("%016x", fp))
+	if err != nil && a.said != err.Error() {
+		a.said = err.Error()
+		a.log.Error("what was accepted can't be read; make it readable for this user, or accept it again", "error", err)
+	}
+	return slices.Contains(all, fmt.Sprintf("%016x", fp))
 }
 
-func (a acceptance) read() ([]string, error) {
+func (a *acceptance) read() ([]string, error) {
 	text, err := os.ReadFile(a.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -95,7 +109,7 @@ func (a acceptance) read() ([]string, error) {
 const keepAccepted = 100
 
 // add notes that schemas are accepted. The file is replaced as a whole.
-func (a acceptance) add(fps []uint64) error {
+func (a *acceptance) add(fps []uint64) error {
 	all, err := a.read()
 	if err != nil {
 		return fmt.Errorf("read what was accepted: %w", err)
@@ -110,7 +124,11 @@ func (a acceptance) add(fps []uint64) error {
 	if err := os.WriteFile(tmp, []byte(strings.Join(all, "\n")+"\n"), 0o644); err != nil {
 		return fmt.Errorf("note what is accepted: %w", err)
 	}
-	if err := os.Rename(tmp, a.file); err != nil {
+	err = os.Chmod(tmp, 0o644) // whatever the umask is: the daemon may be another user
+	if err == nil {
+		err = os.Rename(tmp, a.file)
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("note what is accepted: %w", err), os.Remove(tmp))
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ngxtap/pkg/config"
+	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink/kafka"
 )
 
@@ -27,6 +29,8 @@ type schemaHistory struct {
 	follow bool
 	out    io.Writer
 	seen   map[string]bool // ids of changes; two records of one id are one change
+	left   int             // records that may be changes and can't be read
+	log    *slog.Logger
 }
 
 func (a *app) schemaHistoryCmd() *cobra.Command {
@@ -57,6 +61,7 @@ fingerprints of the schemas before and after.`,
 
 func (a *app) schemaHistory(ctx context.Context, h *schemaHistory) (err error) {
 	log := a.logger()
+	h.log = log
 	cfg, err := config.LoadDaemon(a.configFile)
 	if err != nil {
 		return configError(err)
@@ -77,7 +82,10 @@ func (a *app) schemaHistory(ctx context.Context, h *schemaHistory) (err error) {
 		return nil
 	})
 	if err == nil {
-		if len(past) == 0 && !h.follow {
+		if h.left > 0 {
+			fmt.Fprintf(a.err, "ngxtap: %d records of %s are left out, for they can't be read\n", h.left, kafka.DefaultChangesTopic)
+		}
+		if len(past) == 0 && !h.follow && h.left == 0 {
 			fmt.Fprintln(a.err, "ngxtap: no change was noticed so far")
 		}
 		err = h.print(past)
@@ -106,13 +114,16 @@ func (h *schemaHistory) read(ctx context.Context, kc kafka.Config, dec *messageD
 		if err != nil {
 			return fmt.Errorf("read %s: %w", kafka.DefaultChangesTopic, err)
 		}
-		text, err := dec.appendJSON(ctx, nil, m)
-		var c change
-		if err == nil {
-			c, err = newChange(text)
-		}
-		if err != nil {
+		c, passing, err := decodeChange(ctx, dec, &m)
+		switch {
+		case err != nil && passing:
 			return fmt.Errorf("%s, partition %d, offset %d: %w", kafka.DefaultChangesTopic, m.Partition, m.Offset, err)
+		case err != nil:
+			if h.left++; h.left == 1 {
+				h.log.Warn("records that can't be read as schema changes are left out; this is the first", "topic", kafka.DefaultChangesTopic,
+					"partition", m.Partition, "offset", m.Offset, "error", err)
+			}
+			continue
 		}
 		if h.site != "" && c.Site != h.site || h.seen[c.ID] {
 			continue
@@ -122,6 +133,31 @@ func (h *schemaHistory) read(ctx context.Context, kc kafka.Config, dec *messageD
 			return err
 		}
 	}
+}
+
+// decodeChange reads a record. Nearly all are of the schema that this ngxtap knows, and are read without asking anybody: hosts with a
+// registry and without share the topic, and a registry that was wiped gives ids a new meaning. Others are read by the schema of their
+// writer. If that fails, passing says whether it may go better later: the schema can't be had now.
+func decodeChange(ctx context.Context, dec *messageDecoder, m *kafka.Message) (c change, passing bool, err error) {
+	kind, id, fp, body, err := unframe(m)
+	if err != nil {
+		return c, false, err
+	}
+	if text, err := dec.avro.AppendJSON(nil, schema.SchemaChange, body); err == nil {
+		if c, err = newChange(text); err == nil {
+			return c, false, nil
+		}
+	}
+	writer, err := dec.schema(ctx, kind, id, fp)
+	if err != nil {
+		asked := kind == schema.SingleObject || dec.d.registry != nil
+		return c, asked && !errors.Is(err, schema.ErrNotFound), err
+	}
+	text, err := dec.avro.AppendJSON(nil, writer, body)
+	if err == nil {
+		c, err = newChange(text)
+	}
+	return c, false, err
 }
 
 // openChanges returns nil if the topic does not exist: nothing was ever noticed then. With follow it waits for the topic.
@@ -193,6 +229,9 @@ func newChange(text []byte) (change, error) {
 	c := change{json: text}
 	if err := json.Unmarshal(text, &c); err != nil {
 		return c, fmt.Errorf("not a schema change: %w", err)
+	}
+	if c.ID == "" {
+		return c, errors.New("not a schema change: it has no id")
 	}
 	return c, nil
 }

@@ -29,7 +29,13 @@ type changeSink struct {
 
 func newChangeSink(t *testing.T, broker, site string) *changeSink {
 	t.Helper()
-	s, err := kafka.New(kafka.Config{Brokers: []string{broker}, Instance: "web-01", Site: site, Topic: "nginx." + site, CreateTopics: true, Partitions: 3})
+	return &changeSink{t, newSinkTo(t, broker, site, "nginx."+site), site}
+}
+
+// newSinkTo returns the sink of a site's owner.
+func newSinkTo(t *testing.T, broker, site, topic string) *kafka.Sink {
+	t.Helper()
+	s, err := kafka.New(kafka.Config{Brokers: []string{broker}, Instance: "web-01", Site: site, Topic: topic, CreateTopics: true, Partitions: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +43,7 @@ func newChangeSink(t *testing.T, broker, site string) *changeSink {
 	if _, err := s.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return &changeSink{t, s, site}
+	return s
 }
 
 // commit commits changes as the pipeline does; announce says that the schema goes to the schemas topic.

@@ -49,7 +49,9 @@ func (s *Site) candidates(formats []knownFormat) []*candidate {
 			s.log.Error("a format that this log had before can't be used any more; its lines go to quarantine", "format", k.Name, "log_format", k.Text, "error", err)
 			continue
 		}
-		out = append(out, c)
+		if !slices.Contains(out, c) { // one that came back is also among the retired
+			out = append(out, c)
+		}
 	}
 	s.compiled = slices.DeleteFunc(s.compiled, func(c *candidate) bool {
 		gone := !slices.Contains(out, c)
@@ -102,14 +104,20 @@ func (s *Site) build(k *knownFormat) (*Format, error) {
 	return s.cfg.Compile(def, k.Recipe)
 }
 
-// judge finds out what is to become of the lines of c, as things stand now. A schema is registered only when its events may be sent.
-func (s *Site) judge(c *candidate, k *knownFormat) {
+// judge finds out what is to become of the lines of c, as things stand now. A schema is registered only when its events may be sent, and
+// when no change waits for its commit.
+func (s *Site) judge(c *candidate, k *knownFormat, told bool) {
 	p := &s.cfg.OnChange
 	c.passing, c.lasting = false, true
 	switch action := k.action(p); action {
 	case schema.Hold, schema.QuarantineThem:
 		c.decide(action, ReasonChange, fmt.Sprintf("the change to log_format %s is %s, and on_change.%s is %s; "+
-			"`ngxtap schema accept --site %s` lets it through", k.Name, k.Class, k.Class, action, s.cfg.Site))
+			"`ngxtap schema accept --site %s %s` lets it through", k.Name, k.Class, k.Class, action, s.cfg.Site, k.Fingerprint))
+		return
+	}
+	if c.reg == nil && !told {
+		c.decide(schema.Hold, "", "the change is not committed yet")
+		c.passing, c.lasting = true, false
 		return
 	}
 	if c.reg == nil {
@@ -173,8 +181,10 @@ func order(dst []*candidate, known []knownFormat, all []*candidate, file string,
 	for i := len(known) - 1; i >= 0; i-- {
 		if end := known[i].Fence[file]; end > offset {
 			if c := find(&known[i]); c != nil {
-				dst = append(dst, c)
 				until = min(until, end)
+				if !slices.Contains(dst, c) {
+					dst = append(dst, c)
+				}
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,11 +15,11 @@ import (
 	"ngxtap/pkg/sink"
 )
 
-// How often the configuration is looked at while lines come: so that it takes one hundredth of the time at the most.
+// How often the configuration is looked at while lines come: so that it takes a five-hundredth of the time at the most.
 const (
-	lookShare = 100
+	lookShare = 500
 	lookLeast = 20 * time.Millisecond
-	lookMost  = time.Second
+	lookMost  = 10 * time.Second
 )
 
 // look finds out, now and then or at once, whether the configuration was edited, and what has become of schemas that are not registered
@@ -31,7 +32,8 @@ func (l *line) look(atOnce bool) (edited bool) {
 	}
 	edited = l.reread()
 	l.looked = time.Now()
-	l.lookPause = min(max(lookShare*l.looked.Sub(now), lookLeast), lookMost)
+	// A look that was interrupted takes long; it may not blind us for seconds.
+	l.lookPause = min(max(lookShare*l.looked.Sub(now), lookLeast), 2*max(l.lookPause, lookLeast), lookMost)
 	if !edited {
 		l.judge()
 	}
@@ -112,7 +114,7 @@ func (l *line) adopt(registered string) {
 
 // judge finds out what becomes of the lines of each format from here on.
 func (l *line) judge() {
-	s := l.site
+	s, told := l.site, len(l.tally.changes) == 0
 	for _, c := range l.formats {
 		at := slices.IndexFunc(l.st.Formats, func(k knownFormat) bool { return c.id.is(&k) })
 		k := &l.st.Formats[at]
@@ -121,7 +123,10 @@ func (l *line) judge() {
 			l.mustCommit()
 			s.log.Info("the changed format was accepted", "format", k.Name, "class", k.Class, "schema", k.Fingerprint)
 		}
-		s.judge(c, k)
+		s.judge(c, k, told)
+		if c.verdict == toEvents && k.Class != "" {
+			k.Accepted = true // durable with its first event: from then on readers have it, and a stricter policy is about later changes
+		}
 		if c.reg == nil {
 			continue
 		}
@@ -186,11 +191,44 @@ func (l *line) change(e *schema.ChangeEvent) {
 		l.schema(frame.Announce, changeFingerprint(), schema.SchemaChange)
 	}
 	b := l.batch
-	b.Buf = append(b.Buf, frame.Prefix...)
-	b.Buf = avro.AppendSchemaChange(b.Buf, e)
+	before := len(b.Buf)
+	for cut := 0; ; cut++ {
+		b.Buf = append(b.Buf[:before], frame.Prefix...)
+		b.Buf = avro.AppendSchemaChange(b.Buf, e)
+		if limit := l.site.limit[sink.Changes]; len(b.Buf)-before <= limit || !shorten(e, cut, limit) {
+			break
+		}
+	}
 	b.Header = frame.Header
 	b.Add(sink.Changes, e.Time)
 	l.tally.changes = append(l.tally.changes, *e)
+}
+
+// shorten leaves out of a change, step by step, what makes it too long for one record. It reports whether there is anything left to leave out.
+func shorten(e *schema.ChangeEvent, step, limit int) bool {
+	writers := []**schema.Writer{&e.Old, &e.New}
+	switch step {
+	case 0:
+		e.Text = strings.ToValidUTF8(e.Text[:min(len(e.Text), limit/4)], "") + " (it is too long to be told whole)"
+		e.Diffs = e.Diffs[:min(len(e.Diffs), limit/4096)]
+	case 1:
+		e.Diffs = nil
+	case 2:
+		for _, w := range writers {
+			if *w != nil {
+				*w = &schema.Writer{LogFormat: (*w).LogFormat, Escape: (*w).Escape, Fingerprint: (*w).Fingerprint}
+			}
+		}
+	case 3:
+		for _, w := range writers {
+			if *w != nil {
+				*w = &schema.Writer{Escape: (*w).Escape, Fingerprint: (*w).Fingerprint}
+			}
+		}
+	default:
+		return false
+	}
+	return true
 }
 
 // tell logs the changes that have just been committed.
@@ -232,7 +270,8 @@ func (l *line) hold(ctx, work context.Context) error {
 			if !said {
 				said = true
 				s.stats.setState(stateHeld + l.held.text)
-				s.log.Warn("the site is held before a line; the log file is the queue, nothing is lost", "format", l.held.Name(), "why", l.held.text)
+				s.log.Warn("the site is held before a line; the log file is the queue, nothing is lost",
+					"format", l.held.Name(), "file", l.fileID, "offset", l.origin.Offset, "why", l.held.text)
 			}
 			if s.cfg.Once && l.held.lasting {
 				return fmt.Errorf("%w before a line of log_format %s: %s", errHeld, l.held.Name(), l.held.text)

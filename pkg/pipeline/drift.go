@@ -189,7 +189,7 @@ func (d *drift) due(now time.Time) []schema.ChangeEvent {
 
 // endRejects judges the window's lines in quarantine and starts counting anew. enough says that the lines suffice for "no longer".
 func (d *drift) endRejects(now time.Time, enough bool) *schema.ChangeEvent {
-	w := window{lines: d.events + d.refused, took: now.Sub(d.start)}
+	w := window{lines: d.events + d.refused, took: now.Sub(d.start).Round(time.Second)}
 	all := max(nearlyAll, d.cfg.RejectShare)
 	d.rejects[0].judge(d.refused, w.lines, d.cfg.RejectShare, enough, rejectPatience)
 	d.rejects[1].judge(d.refused, w.lines, all, enough, rejectPatience)

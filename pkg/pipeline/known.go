@@ -31,7 +31,9 @@ type knownFormat struct {
 }
 
 const (
-	keepRetired    = 8                  // retired formats that are remembered; the oldest are forgotten
+	keepRetired    = 8                  // retired formats that are remembered though all before their fences is read
+	keepUnread     = 64                 // retired formats that are remembered at most
+	keepBytes      = 256 << 10          // about what retired formats may take in the committed position, which must fit a record
 	keepRetiredFor = 7 * 24 * time.Hour // how long Nginx's old workers may write in one, once all files before it are read
 )
 
@@ -94,7 +96,7 @@ func (k *knownFormat) action(p *Policy) schema.Action {
 	if err != nil {
 		return schema.Hold // a newer ngxtap wrote it
 	}
-	return p.of(c)
+	return p.For(c)
 }
 
 // Policy says what a site does about a change, by its class: evolve, quarantine or hold. The zero value of a field means its default.
@@ -105,7 +107,8 @@ type Policy struct {
 	Away                    schema.Action // no registry gave an id yet; hold (default) or quarantine
 }
 
-func (p *Policy) of(c schema.Class) schema.Action {
+// For returns what is done about a change of a class.
+func (p *Policy) For(c schema.Class) schema.Action {
 	switch c {
 	case schema.ClassFull:
 		return cmp.Or(p.Full, schema.Evolve)
@@ -183,7 +186,7 @@ func reconcile(before []knownFormat, now []*Format, r reconciliation) reconcilia
 			r.changed(&r.known[i], now[i], r.baseline(&old[at], retired), &old[at])
 			continue
 		}
-		r.changed(&r.known[i], now[i], &r.known[0], nil)
+		r.changed(&r.known[i], now[i], r.oneBefore(taken, old, retired), nil)
 	}
 	for i := range old {
 		if !replaced[i] {
@@ -194,16 +197,48 @@ func reconcile(before []knownFormat, now []*Format, r reconciliation) reconcilia
 			old[i].fence(id, end)
 		}
 	}
-	// A format that came back is not retired any more.
-	retired = slices.DeleteFunc(retired, func(k knownFormat) bool {
-		return slices.ContainsFunc(r.known, func(c knownFormat) bool { return c.is(&k) })
-	})
-	retired = append(old, retired...)
-	retired = slices.DeleteFunc(retired, func(k knownFormat) bool {
-		return len(k.Fence) == 0 && r.now.Sub(time.Unix(k.Retired, 0)) > keepRetiredFor
-	})
-	r.known = append(r.known, retired[:min(len(retired), keepRetired)]...)
+	r.known = append(r.known, r.remembered(append(old, retired...))...)
 	return r
+}
+
+// remembered returns those of the retired formats, newest first, that are worth it.
+func (r *reconciliation) remembered(retired []knownFormat) []knownFormat {
+	var keep []knownFormat
+	var size int
+	for i := range retired {
+		k := &retired[i]
+		if len(k.Fence) == 0 {
+			same := func(o knownFormat) bool { return o.is(k) }
+			if len(keep) >= keepRetired || r.now.Sub(time.Unix(k.Retired, 0)) > keepRetiredFor || slices.ContainsFunc(r.known, same) || slices.ContainsFunc(keep, same) {
+				continue // one that came back was here for the stretches of the files before its older fences
+			}
+		}
+		more := len(k.Text) + len(k.Recipe) + 32*len(k.Fence)
+		if len(keep) > 0 && (len(keep) == keepUnread || size+more > keepBytes) {
+			break
+		}
+		size += more
+		keep = append(keep, *k)
+	}
+	return keep
+}
+
+// oneBefore returns a format whose events readers have, for one that takes no other's place: of those that stay the first; else of
+// those that go, or went.
+func (r *reconciliation) oneBefore(taken []bool, old, retired []knownFormat) *knownFormat {
+	var all []*knownFormat
+	for i := range taken {
+		if taken[i] {
+			all = append(all, &r.known[i])
+		}
+	}
+	for _, formats := range [][]knownFormat{old, retired} {
+		for i := range formats {
+			all = append(all, &formats[i])
+		}
+	}
+	at := slices.IndexFunc(all, func(k *knownFormat) bool { return k.action(r.policy) == schema.Evolve && !k.Refused })
+	return all[max(at, 0)]
 }
 
 // baseline returns the newest format of the name of k whose events were let through: what was never accepted is not what readers have.
@@ -225,31 +260,28 @@ func (r *reconciliation) changed(k *knownFormat, f *Format, base, replaced *know
 	e := schema.ChangeEvent{Source: schema.FromConfiguration, Format: k.Name, Where: k.Where, New: writer(f), Offset: -1}
 	place := cmp.Or(k.Where, "the site's configuration")
 	class, text := schema.ClassBreaking, ""
-	var old *Format
-	if base != k {
-		var err error
-		if old, err = r.build(base); err == nil {
-			var change *schema.Change
-			if change, err = schema.Compare(old.Schema(), f.Schema()); err == nil {
-				class, e.Diffs = change.Class, change.Diffs
-			}
+	old, err := r.build(base)
+	if err == nil {
+		var change *schema.Change
+		if change, err = schema.Compare(old.Schema(), f.Schema()); err == nil {
+			class, e.Diffs = change.Class, change.Diffs
 		}
-		if err != nil {
-			text = fmt.Sprintf("; it can't be compared with the one before: %v", err)
-		}
+	}
+	if err != nil {
+		text = fmt.Sprintf("; it can't be compared with the one before: %v", err)
 	}
 	switch {
 	case replaced == nil:
 		e.Text = fmt.Sprintf("log_format %s (%s) is written to this log from now on too", k.Name, place)
-		if base == k { // it is alone: everything else went away
-			class = schema.ClassFull
-		}
 	case replaced.Name != k.Name:
 		e.Text = fmt.Sprintf("log_format %s (%s) takes the place of %s", k.Name, place, replaced.Name)
 	default:
 		e.Text = fmt.Sprintf("log_format %s (%s) has changed", k.Name, place)
 	}
 	if replaced != nil {
+		if base != replaced {
+			text += "; compared with what was let through last, not with what was written last"
+		}
 		if e.Old = r.writerOf(replaced); e.Old != nil && old != nil && replaced.Text != k.Text && logformat.Confusable(old.split, f.split) {
 			text += "; beware: lines of the old format fit the new one too, so those that old workers still write may be read by the new; " +
 				"put a word of its own into each version of the log_format"

@@ -31,10 +31,11 @@ func TestReconcile(t *testing.T) {
 		{"both change", [][]string{{a, "new=" + b}, {c, "new=x " + b}}, []string{"main", "new", "main-", "new-"},
 			[]string{"full: log_format main", "none: log_format new"}},
 		{"they change places", [][]string{{a, "new=" + b}, {"new=" + b, a}}, []string{"new", "main"}, nil},
-		{"it comes back", [][]string{{a}, {b}, {a}}, []string{"main", "main-"}, []string{"full: log_format main"}},
+		{"it comes back", [][]string{{a}, {b}, {a}}, []string{"main", "main-", "main-"}, []string{"full: log_format main"}},
+		{"a second format, written first", [][]string{{a}, {"new=word " + a, a}}, []string{"new", "main"}, []string{"none: log_format new (nginx.conf:7) is written to this log from now on too"}},
 		{"newest retired first", [][]string{{a}, {b}, {c}}, []string{"main", "main-", "main-"}, []string{"full: log_format main"}},
 		{"two for one", [][]string{{a}, {"x=" + b, "y=" + c}}, []string{"x", "y", "main-"},
-			[]string{"full: log_format x", "full: log_format y", "full: log_format main is not written"}},
+			[]string{"full: log_format x (nginx.conf:7) is written to this log from now on too: full; field request_time", "full: log_format y", "full: log_format main is not written"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var r reconciliation

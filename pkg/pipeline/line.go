@@ -367,8 +367,12 @@ func (l *line) commit(ctx context.Context) error {
 	}
 	l.commits++
 	l.oldest = time.Time{}
+	told := len(l.tally.changes) > 0
 	l.tell()
 	l.site.stats.commit(&l.tally, time.Since(began), l.lag())
+	if told {
+		l.judge() // now their schemas may be registered
+	}
 	return nil
 }
 

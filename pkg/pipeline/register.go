@@ -35,7 +35,7 @@ type registration struct {
 }
 
 // refusedFactor times Config.RetryAfter is how long a registry that refused a schema is left alone: somebody has to change its mind.
-const refusedFactor = 30
+const refusedFactor = 10
 
 // state returns the frame, or why there is none; both are nil while nothing is known.
 func (r *registration) state() (f *Frame, refused bool, err error) {

@@ -144,3 +144,18 @@ func TestTable(t *testing.T) {
 		t.Errorf("%d rows, sum %d: %v", len(rows), table.Sum(), rows)
 	}
 }
+
+// TestTableKeepsNames: what has numbers in it and is a name, or a command to be copied, is not made another.
+func TestTableKeepsNames(t *testing.T) {
+	for text, want := range map[string]string{
+		"line of 17 bytes, 0x1B in it": "line of N bytes, N in it",
+		"$http_x_2: end at 12":         "$http_x_2: end at N",
+		"log_format v2 is breaking; `ngxtap schema accept --site web-01 55e3f0a40ef14ac1` lets it through": "log_format v2 is breaking; " +
+			"`ngxtap schema accept --site web-01 55e3f0a40ef14ac1` lets it through",
+	} {
+		var table Table
+		if table.Add(text); table.Rows()[0].Text != want {
+			t.Errorf("%q is counted as %q, want %q", text, table.Rows()[0].Text, want)
+		}
+	}
+}

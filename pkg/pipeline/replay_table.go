@@ -62,7 +62,14 @@ func (t *Table) Rows() []Row {
 	return rows
 }
 
-// number is a run of digits, or a number in hexadecimal.
-var number = regexp.MustCompile(`0x[0-9A-Fa-f]+|[0-9]+`)
+// number is a number that stands alone, or what is in backquotes: a command, which people copy.
+var number = regexp.MustCompile("`[^`]*`|\\b0x[0-9A-Fa-f]+\\b|\\b[0-9]+\\b")
 
-func withoutNumbers(s string) string { return number.ReplaceAllLiteralString(s, "N") }
+func withoutNumbers(s string) string {
+	return number.ReplaceAllStringFunc(s, func(n string) string {
+		if n[0] == '`' {
+			return n
+		}
+		return "N"
+	})
+}

@@ -201,8 +201,8 @@ func (s *Site) keepOut(large *sink.TooLargeError) {
 		return // nothing to learn: tried again like any other error
 	}
 	s.limit[large.Stream] = large.Limit
-	s.log.Error("the far side refuses records of this size: until the next start longer events go to quarantine, and of longer refused lines only the head is kept; "+
-		"if that is not wanted, raise the topic's limit and restart", "stream", large.Stream.String(), "longest", large.Limit, "error", large)
+	s.log.Error("the far side refuses records of this size: until the next start longer events go to quarantine, of longer refused lines only the head is kept, "+
+		"and longer changes are told in short; if that is not wanted, raise the topic's limit and restart", "stream", large.Stream.String(), "longest", large.Limit, "error", large)
 }
 
 // lookFirst notes where a site that never committed begins. Until the sink first answers, files may be rotated away, and would then be

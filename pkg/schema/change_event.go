@@ -21,15 +21,6 @@ const (
 	Notice         Action = "notice"     // nothing but telling
 )
 
-// ParseAction reads a policy as the configuration spells it.
-func ParseAction(s string) (Action, bool) {
-	switch a := Action(s); a {
-	case Evolve, QuarantineThem, Hold:
-		return a, true
-	}
-	return "", false
-}
-
 // ChangeEvent is one detected change of a site: a record of SchemaChange. The encoder of it is in pkg/avro.
 type ChangeEvent struct {
 	Time   int64 // when it was noticed, microseconds since the Unix epoch

@@ -70,7 +70,8 @@ func openCache(path string, bases []string) (*idCache, error) {
 	if f.Version != cacheVersion {
 		return c, fmt.Errorf("read the cache of schema ids %s: version %d, want %d", path, f.Version, cacheVersion)
 	}
-	if !slices.Equal(f.URLs, c.bases) {
+	// One address in common is the same registry: somebody adds a second one just when the first does not answer.
+	if !slices.ContainsFunc(f.URLs, func(u string) bool { return slices.Contains(c.bases, u) }) {
 		return c, nil
 	}
 	for _, e := range f.IDs {

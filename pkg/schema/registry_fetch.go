@@ -2,13 +2,18 @@ package schema
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/sr"
 )
 
+// ErrNotFound is returned (wrapped) where those who keep schemas can be asked and don't have one.
+var ErrNotFound = errors.New("the schema is not there")
+
 // Schema returns the schema with an id. It is fetched once; ids never change their meaning while a registry runs. Where it refers to
-// schemas of other subjects, the types that it takes from them are written into it. A schema that is not Avro is an error.
+// schemas of other subjects, the types that it takes from them are written into it. A schema that is not Avro is an error, and one that the
+// registry says it does not have is ErrNotFound.
 func (r *Registry) Schema(ctx context.Context, id int32) (string, error) {
 	return r.text(ctx, ID{Number: id}, func(ctx context.Context, c *sr.Client) (sr.Schema, error) { return c.SchemaByID(ctx, int(id)) })
 }
@@ -37,6 +42,9 @@ func (r *Registry) text(ctx context.Context, id ID, get func(context.Context, *s
 	})
 	if err == nil {
 		text, err = r.selfContained(ctx, found)
+	}
+	if notFound(err) {
+		err = fmt.Errorf("%w: %w", ErrNotFound, err)
 	}
 	if err != nil {
 		return "", fmt.Errorf("fetch schema %s: %w", id, err)

@@ -289,6 +289,13 @@ func TestRegistryCacheFile(t *testing.T) {
 		t.Errorf("mode %v, want 0600", info.Mode())
 	}
 
+	t.Run("one address more", func(t *testing.T) {
+		const gone, added = "http://127.0.0.1:1", "http://127.0.0.1:2"
+		for _, urls := range [][]string{{gone, added}, {added, gone}} {
+			r, _ := open(t, RegistryConfig{URLs: urls, CacheFile: copyCache(t, file, reg.URL(), gone)})
+			mustRegister(t, r, "a-value", schemaA)
+		}
+	})
 	t.Run("of another registry", func(t *testing.T) {
 		other, _ := open(t, RegistryConfig{URLs: []string{"http://127.0.0.1:1/"}, CacheFile: file})
 		if _, err := other.Register(t.Context(), "a-value", schemaA); !errors.Is(err, ErrUnavailable) {

@@ -113,7 +113,8 @@ func TestStateTopicRestoredFromAnOldCopy(t *testing.T) {
 	deletedTopic(t, brokers, state)
 	createTopic(t, brokers, state, statePartitions)
 	// Everything but the last two runs, as a backup of the topic would have it.
-	c := client(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	// A busy broker takes its time until it knows of a new topic.
+	c := client(t, brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))
 	for _, r := range all[:len(all)/2] {
 		if err := c.ProduceSync(within(t), &kgo.Record{Topic: state, Partition: r.Partition, Key: r.Key, Value: r.Value}).FirstErr(); err != nil {
 			t.Fatal(err)

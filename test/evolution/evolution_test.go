@@ -82,6 +82,7 @@ type evolving struct {
 func startEvolving(t *testing.T, name string) *evolving {
 	t.Helper()
 	components.Require(t, components.PartNginx, components.PartKafka, components.PartRegistry, components.PartPython)
+	name = fmt.Sprintf("%s%d", name, sites.Add(1)) // another one if the test runs again
 	e := &evolving{slow: startSlow(t)}
 	e.nginx = components.StartNginx(t, evolvingConf, map[string]string{"slow": e.slow.addr})
 	e.site = harness.Site{Name: name, Paths: []string{e.nginx.Log("access.log")},

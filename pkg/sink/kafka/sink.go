@@ -354,9 +354,10 @@ func (s *Sink) tooLarge(err error) error {
 		s.cfg.Logger.Warn("the topic takes smaller batches only", "site", s.cfg.Site, "topic", b.topic, "bytes", o.maxBatch)
 		return err
 	}
-	for st, t := range s.cfg.topics() {
-		if t.name == b.topic && (sink.Stream(st) == sink.Events || sink.Stream(st) == sink.Quarantine) && room >= minRecord {
-			return fmt.Errorf("topic %s: %w: %w", b.topic, err, &sink.TooLargeError{Stream: sink.Stream(st), Limit: room})
+	for i, t := range s.cfg.topics() {
+		st := sink.Stream(i)
+		if t.name == b.topic && (st == sink.Events || st == sink.Quarantine || st == sink.Changes) && room >= minRecord {
+			return fmt.Errorf("topic %s: %w: %w", b.topic, err, &sink.TooLargeError{Stream: st, Limit: room})
 		}
 	}
 	return fmt.Errorf("%w: topic %s does not take a record of %d bytes: raise its max.message.bytes (and message.max.bytes of the brokers): %w",

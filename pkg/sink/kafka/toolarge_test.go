@@ -60,7 +60,8 @@ func TestRecordTooLarge(t *testing.T) {
 		{"quarantine", sink.Quarantine, 300_000, limit("nginx.shop.quarantine", "100000"), 99_000, 99_999},
 		{"quarantine refuses even what is small", sink.Quarantine, 3000, limit("nginx.shop.quarantine", "1000"), 0, 0},
 		{"events, next to nothing fits", sink.Events, 3000, limit("nginx.shop", "1000"), 0, 0},
-		{"a schema", sink.Changes, 300_000, limit(DefaultChangesTopic, "100000"), 0, 0},
+		{"a change", sink.Changes, 300_000, limit(DefaultChangesTopic, "100000"), 99_000, 99_999},
+		{"a schema", sink.Schemas, 300_000, limit(DefaultSchemasTopic, "100000"), 0, 0},
 		{"the position", sink.Events, 10, limit(DefaultStateTopic, "100"), 0, 0},
 	}
 	for _, codec := range []string{"lz4", "none", "zstd", "snappy", "gzip"} {
