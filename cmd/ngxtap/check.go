@@ -122,7 +122,11 @@ func (d *daemon) checkSite(ctx context.Context, r *report, s *config.Site) {
 	for _, name := range idleTypes(s.AccessLog.Types, formats) {
 		r.warn("%s: access_log.types gives %s a type, but no format of the site has it", where, name)
 	}
-	if _, err := pipeline.New(pipeline.Config{Site: s.Site, Instance: d.cfg.Instance, Formats: formats, PartitionBy: s.PartitionBy}); err != nil {
+	secrets, err := newSecrets(s, nil)
+	if err == nil {
+		_, err = pipeline.New(pipeline.Config{Site: s.Site, Instance: d.cfg.Instance, Formats: formats, PartitionBy: s.PartitionBy, Secrets: secrets})
+	}
+	if err != nil {
 		r.bad(exitConfig, "%s:%d: %v", s.File, s.Line, err)
 	}
 	for _, p := range s.AccessLog.Paths {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ngxtap/pkg/avro"
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/embedded"
 	"ngxtap/pkg/logformat"
@@ -159,6 +160,11 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
 	}
+	seal, err := sealKey(s, key)
+	if err != nil {
+		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
+	}
+	log.Info("secrets", "mode", s.Headers.Secrets, "key", avro.KeyID(siteKey(s, key)), "addresses", s.Addresses, "quarantine", s.Quarantine.Raw)
 	strategy, err := schema.ParseSubjectStrategy(d.cfg.Registry.Subject)
 	if err != nil {
 		return nil, configError(err)
@@ -167,7 +173,7 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	site, err := pipeline.New(pipeline.Config{
 		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
-		OnChange: policyOf(&s.OnChange), Drift: driftOf(&s.DataChanges), Secrets: secrets, Edited: watch.edited,
+		OnChange: policyOf(&s.OnChange), Drift: driftOf(&s.DataChanges), Secrets: secrets, Headers: headerRules(s), Seal: seal, Edited: watch.edited,
 		Frame: func(ctx context.Context, stream sink.Stream, record, schemaJSON string) (*pipeline.Frame, error) {
 			return d.frame(ctx, strategy.Subject(topicOf(s, stream), record), schemaJSON)
 		},

@@ -18,6 +18,7 @@ var (
 	descRead     = siteDesc("read_bytes_total", "Bytes of log files that the committed position moved past; the sum over all outcomes of ngxtap_bytes_total.")
 	descBytes    = siteDesc("bytes_total", "Bytes of log files that the committed position moved past, by what became of them.", "outcome")
 	descLosses   = siteDesc("losses_total", "How often log data was declared lost, also where nobody can say how many bytes.")
+	descCuts     = siteDesc("cut_header_values_total", "Header values that are not in events in full since the start, because of headers.max_headers and headers.max_value.")
 	descSkipped  = siteDesc("skipped_files", "Files in the log folders that have the name of a log but are not read, by reason.", "reason")
 	descUnread   = siteDesc("unreadable_files", "Log files that can't be read at the moment; /healthz says why.")
 	descHeld     = siteDesc("held_deleted_files", "Deleted log files that are held open because they may have unread lines.")
@@ -62,6 +63,7 @@ func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
 		counter(descBytes, b.Blank, "blank")
 		counter(descBytes, b.Lost, "lost")
 		counter(descLosses, st.Losses.Load())
+		counter(descCuts, st.Cuts.Load())
 		skipped := st.Skipped()
 		for _, why := range tail.Skips() {
 			ch <- prometheus.MustNewConstMetric(descSkipped, prometheus.GaugeValue, float64(skipped[why]), s.Name(), string(why))

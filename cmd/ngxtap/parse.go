@@ -64,7 +64,7 @@ func (a *app) parse(s *config.Site, files []string) error {
 		return configError(err)
 	}
 	f := formats[0]
-	if err := f.Prepare(nil, secrets); err != nil {
+	if err := f.Prepare(avro.Options{Secrets: secrets, Headers: headerRules(s)}); err != nil {
 		return configError(err)
 	}
 	host, _ := os.Hostname()

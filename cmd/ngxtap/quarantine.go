@@ -56,6 +56,7 @@ type quarantineReader struct {
 	dec   *messageDecoder
 	log   *slog.Logger
 	kinds map[schemaMark]recordKind
+	keys  sealKeys
 	told  bool // that a record of ngxtap can't be read
 }
 
@@ -75,8 +76,12 @@ const (
 	doneRecord
 )
 
-func newQuarantineReader(d *daemon, kc kafka.Config, log *slog.Logger) *quarantineReader {
-	return &quarantineReader{kc: kc, dec: newMessageDecoder(d, kc), log: log, kinds: map[schemaMark]recordKind{}}
+func newQuarantineReader(d *daemon, kc kafka.Config, log *slog.Logger) (*quarantineReader, error) {
+	keys, err := newSealKeys(d.cfg)
+	if err != nil {
+		return nil, configError(err)
+	}
+	return &quarantineReader{kc: kc, dec: newMessageDecoder(d, kc), log: log, kinds: map[schemaMark]recordKind{}, keys: keys}, nil
 }
 
 // read is pipeline.ReplayConfig.Read for a topic.
@@ -139,9 +144,10 @@ func (r *quarantineReader) decode(ctx context.Context, rec *pipeline.QuarantineR
 	}
 	switch kind {
 	case lineRecord:
-		rec.Raw, err = avro.ReadQuarantined(line, body)
-		if err == nil {
+		var raw []byte
+		if raw, err = avro.ReadQuarantined(line, body); err == nil {
 			rec.Line = line
+			rec.Raw, rec.Sealed = r.keys.open(raw, line)
 		}
 	case doneRecord:
 		rec.Done, err = avro.ReadReplayed(body)
@@ -162,7 +168,7 @@ func kindOf(text string) (recordKind, error) {
 	if err != nil {
 		return 0, err
 	}
-	for kind, own := range map[recordKind]string{lineRecord: schema.QuarantinedLine, doneRecord: schema.QuarantineReplayed} {
+	for own, kind := range map[string]recordKind{schema.QuarantinedLine: lineRecord, schema.QuarantinedLine1: lineRecord, schema.QuarantineReplayed: doneRecord} {
 		if fp, err := schema.Fingerprint(own); err != nil || fp == got {
 			return kind, err
 		}

@@ -75,7 +75,10 @@ func (a *app) quarantineList(ctx context.Context, o *listOptions) (err error) {
 	if err != nil {
 		return configError(err)
 	}
-	r := newQuarantineReader(d, kc, log)
+	r, err := newQuarantineReader(d, kc, log)
+	if err != nil {
+		return err
+	}
 	var topics []string
 	for i := range sites {
 		if t := sites[i].Topic + kafka.QuarantineSuffix; !slices.Contains(topics, t) {
@@ -184,6 +187,10 @@ func (l *lister) print(r *pipeline.QuarantineRecord, done bool) {
 	if q.Column >= 0 {
 		fmt.Fprintf(l.out, " (column %d)", q.Column+1)
 	}
+	if r.Sealed != "" {
+		fmt.Fprintf(l.out, "\n%s(%s)\n", indent, oneLine(r.Sealed))
+		return
+	}
 	if n := int64(len(r.Raw)); n < q.Whole.Length {
 		fmt.Fprintf(l.out, " (the first %d of %d bytes are here)", n, q.Whole.Length)
 	}
@@ -212,7 +219,9 @@ type quarantinedJSON struct {
 	Format      string  `json:"format"`
 	Fingerprint string  `json:"schema_fingerprint"`
 	Truncated   bool    `json:"truncated"`
-	Text        string  `json:"text"` // raw with U+FFFD for what is not UTF-8
+	Key         string  `json:"raw_key,omitempty"` // what raw is encrypted with in the topic
+	Sealed      string  `json:"sealed,omitempty"`  // why it can't be read here; text and raw are null then
+	Text        *string `json:"text"`              // raw with U+FFFD for what is not UTF-8
 	Raw         []byte  `json:"raw"`
 }
 
@@ -221,8 +230,11 @@ func (l *lister) printJSON(r *pipeline.QuarantineRecord, done bool) error {
 	j := quarantinedJSON{
 		Partition: r.Partition, Record: r.Offset, Replayed: done, Time: micros(q.Time), Site: q.Origin.Site, Host: q.Origin.Host, File: q.Origin.File,
 		Offset: q.Origin.Offset, Length: q.Whole.Length, CRC32C: int32(q.Whole.CRC32C), Reason: q.Reason, Column: q.Column, Format: q.Format,
-		Fingerprint: fmt.Sprintf("%016x", q.Fingerprint), Truncated: int64(len(r.Raw)) != q.Whole.Length,
-		Text: strings.ToValidUTF8(string(r.Raw), "\uFFFD"), Raw: r.Raw,
+		Fingerprint: fmt.Sprintf("%016x", q.Fingerprint), Truncated: q.Truncated, Key: q.RawKey, Sealed: r.Sealed, Raw: r.Raw,
+	}
+	if r.Sealed == "" {
+		text := strings.ToValidUTF8(string(r.Raw), "\uFFFD")
+		j.Text = &text
 	}
 	if q.Variable != "" {
 		j.Variable = &q.Variable

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -116,7 +115,7 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 		return nil, configError(err)
 	}
 	rc := &pipeline.ReplayConfig{
-		Site: s.Site, Instance: d.cfg.Instance, OwnKey: ownKey, Formats: formats, Secrets: secrets,
+		Site: s.Site, Instance: d.cfg.Instance, OwnKey: ownKey, Formats: formats, Secrets: secrets, Headers: headerRules(s),
 		PartitionBy: s.PartitionBy, DryRun: o.dryRun, Limit: o.limit, Unrecorded: o.unrecorded, Logger: d.log,
 	}
 	switch err := d.lets(ctx, kc, s, formats); {
@@ -128,7 +127,10 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 	if rc.Frames, rc.Frame, err = d.replayFrames(ctx, s, formats, o.dryRun); err != nil {
 		return nil, fmt.Errorf("%w; nothing was sent", err)
 	}
-	in := newQuarantineReader(d, kc, d.log)
+	in, err := newQuarantineReader(d, kc, d.log)
+	if err != nil {
+		return nil, err
+	}
 	rc.Read = func(ctx context.Context, wait bool, f func(*pipeline.QuarantineRecord) error) error {
 		return in.read(ctx, s.Topic+kafka.QuarantineSuffix, wait, f)
 	}
@@ -153,8 +155,8 @@ func (d *daemon) replaySecrets(s *config.Site) (secrets *avro.Secrets, ownKey bo
 		return nil, false, err
 	}
 	var key []byte
-	if mode == avro.SecretHash && s.Headers.HashKey.Reveal() == "" {
-		if _, err := os.Stat(filepath.Join(d.cfg.StateDir, "hash.key")); err != nil {
+	if (mode == avro.SecretHash || s.Addresses == "hash") && s.Headers.HashKey.Reveal() == "" {
+		if _, err := os.Stat(keyFile(d.cfg.StateDir)); err != nil {
 			return nil, false, fmt.Errorf("secrets are hashed with a key of the host that read the lines, and it is not here (%w): "+
 				"run this on that host with its state_dir, or set headers.hash_key", err)
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"ngxtap/pkg/schema"
 )
 
 func TestPointAt(t *testing.T) {
@@ -70,5 +72,22 @@ func TestPointAtAnything(t *testing.T) {
 		if rest == "" || len(mark) != width+1 || width > 60 {
 			t.Fatalf("line %q\n%s\n%s", raw, text, mark)
 		}
+	}
+}
+
+// TestKindOf: lines from before they were encrypted are still read; those of an ngxtap to come are refused and not left out.
+func TestKindOf(t *testing.T) {
+	newer := strings.Replace(schema.QuarantinedLine, `"raw_key"`, `"raw_key_2"`, 1)
+	for text, want := range map[string]recordKind{schema.QuarantinedLine: lineRecord, schema.QuarantinedLine1: lineRecord, schema.QuarantineReplayed: doneRecord, `"int"`: foreignRecord} {
+		if kind, err := kindOf(text); err != nil || kind != want {
+			t.Errorf("%.60s…: kind %d, %v, want %d", text, kind, err, want)
+		}
+	}
+	if kind, err := kindOf(newer); err == nil {
+		t.Errorf("a record of an ngxtap to come is of kind %d", kind)
+	}
+	d, err := schema.Compare(schema.QuarantinedLine1, schema.QuarantinedLine)
+	if err != nil || d.Class != schema.ClassFull {
+		t.Errorf("the change of the record is %v, %v, want full", d.Class, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 
+	"ngxtap/pkg/avro"
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/pipeline"
 )
@@ -32,9 +33,29 @@ func (a *app) reload(old *daemon, once bool) (*daemon, []*pipeline.Site, error) 
 		}
 		return nil, nil, err
 	}
+	d.tellNewKeys(old)
 	d.lock = old.lock
 	old.lock, old.servers = nil, nil
 	return d, sites, nil
+}
+
+// tellNewKeys says which sites have another key than before: their hashes can't be joined across the change.
+func (d *daemon) tellNewKeys(old *daemon) {
+	host, err := readKey(keyFile(d.cfg.StateDir))
+	if err != nil { // the sites have just read it
+		d.log.Warn("the keys for hashed secrets can't be compared with those before", "error", err)
+		return
+	}
+	before := map[string]string{}
+	for i := range old.cfg.Sites {
+		before[old.cfg.Sites[i].Site] = avro.KeyID(siteKey(&old.cfg.Sites[i], host))
+	}
+	for i := range d.cfg.Sites {
+		s := &d.cfg.Sites[i]
+		if was, id := before[s.Site], avro.KeyID(siteKey(s, host)); was != "" && was != id {
+			d.log.Info("the key for hashed secrets has changed; hashes and encrypted lines name the new one from here on", "site", s.Site, "key", id, "before", was)
+		}
+	}
 }
 
 // startable looks at what only the start itself would find out, when the old sites are gone already: a port that is taken, a

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"ngxtap/pkg/pipeline"
 )
@@ -54,6 +55,10 @@ func (a *app) profile() (stop func(), err error) {
 
 func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	log := a.logger()
+	// What the daemon reads is in its memory as Nginx wrote it: that must not end in a file.
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		log.Warn("core dumps can't be forbidden; they would hold lines of the logs in clear text", "error", err)
+	}
 	stopProfile, err := a.profile()
 	if err != nil {
 		return err

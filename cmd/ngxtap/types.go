@@ -58,7 +58,7 @@ func (f *typeFlag) Type() string { return "NAME=TYPE" }
 
 // encodes tells why no encoder can be made for a format, before a line of it comes: a type that would let a secret out.
 func encodes(f *pipeline.Format, s *config.Site) error {
-	secrets, err := avro.NewSecrets(avro.SecretDrop, nil, s.Headers.Keep) // what is secret does not depend on what becomes of it
+	secrets, err := avro.NewSecrets(avro.Rules{Mode: avro.SecretDrop, Keep: s.Headers.Keep, KeepCookies: s.Headers.Cookies.Keep}) // what is secret does not depend on what becomes of it
 	if err == nil {
 		_, err = avro.NewEncoder(f.LogFormat(), f.Event(), avro.Options{Secrets: secrets})
 	}

@@ -20,6 +20,7 @@ type Origin struct {
 type Options struct {
 	Prefix  []byte   // put before each event: the mark of its framing (schema.AppendConfluent, schema.AppendSingleObject)
 	Secrets *Secrets // nil: every value is kept in clear text
+	Headers HeaderRules
 }
 
 // misfit says that a value is not of its column's type.

@@ -104,7 +104,7 @@ func TestQuarantinedLine(t *testing.T) {
 	got, err := d.AppendJSON(nil, schema.QuarantinedLine, AppendQuarantined(nil, []byte("a\xFFb"), &q))
 	want := `{"event_time":"2026-09-01T08:00:00.123456Z","site":"shop","origin":{"host":"web-01","file":"g7","offset":1234,"length":3,"crc32c":-1072001569},` +
 		`"reason":"a text should stand here","column":7,"variable":"request","format":"main","schema_fingerprint":"7275d51a3f395c8f",` +
-		`"raw":"Yf9i","line_length":3,"raw_sha256":null,"truncated":false}`
+		`"raw":"Yf9i","line_length":3,"raw_sha256":null,"truncated":false,"raw_key":null}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s, %v\nwant %s", got, err, want)
 	}

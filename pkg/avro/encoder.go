@@ -16,15 +16,20 @@ type Encoder struct {
 	format  *logformat.Format
 	columns []logformat.Column
 	escape  logformat.Escape
+	noSum   bool // the checksum of a line would tell its address
 	dash    bool // a missing value is "-", otherwise it is empty
 	prefix  []byte
 	steps   []step
+	filter  *headerFilter
 	secrets *redactor                                // nil: every value is kept
 	kits    [logformat.UpstreamHeader + 1]*headerSet // by family, nil where no column holds all headers; filled anew for each line
 
 	// The following belong to the line being encoded.
 	plain        int32                 // how many bytes of it stand for themselves
 	invalid      nameList              // what had to be repaired
+	cut          nameList              // what is not there in full
+	cuts         int                   // how many values that are
+	room, left   int                   // values that the map of headers may still take, and those it had no room for
 	time         int64                 // its event_time
 	request      logformat.RequestLine // the parts of $request
 	isRequest    bool                  // $request is an HTTP request line
@@ -64,7 +69,7 @@ func NewEncoder(f *logformat.Format, ev *schema.Event, o Options) (*Encoder, err
 	}
 	e := &Encoder{
 		format: f, columns: f.Columns(), escape: f.Escape(), dash: f.Missing([]byte("-")), prefix: slices.Clone(o.Prefix),
-		secrets: newRedactor(o.Secrets), clocks: make([]timeMemo, len(f.Columns())),
+		filter: newHeaderFilter(&o.Headers), noSum: o.Secrets.HidesSum(), secrets: newRedactor(o.Secrets), clocks: make([]timeMemo, len(f.Columns())),
 	}
 	for _, field := range ev.Fields() {
 		for _, c := range field.Columns {
@@ -74,7 +79,7 @@ func NewEncoder(f *logformat.Format, ev *schema.Event, o Options) (*Encoder, err
 			}
 		}
 		s := e.compile(&field, o.Secrets)
-		if s.source == schema.Value && s.policy != inClear && s.holdsNumber() {
+		if s.source == schema.Value && s.policy == wholeSecret && s.holdsNumber() {
 			return nil, fmt.Errorf("compile an encoder: $%s may hold a secret, which a number would carry in clear text; give it no type, "+
 				"or name it in headers.keep", e.columns[s.column].Name)
 		}
@@ -103,8 +108,14 @@ func (e *Encoder) compile(field *schema.Field, secrets *Secrets) step {
 		if secrets != nil {
 			s.policy = querySecrets
 		}
+	case schema.Path:
+		if secrets != nil {
+			s.policy = urlSecrets
+		}
 	case schema.RequestLine:
-		s.policy = secrets.variable("request")
+		if secrets != nil {
+			s.policy = lineSecrets
+		}
 	case schema.HeaderMap:
 		s.headers = e.compileHeaders(field, secrets)
 	case schema.Promoted:
@@ -126,6 +137,8 @@ func (e *Encoder) AppendEvent(dst, line []byte, spans []logformat.Span, o *Origi
 	start := len(dst)
 	e.plain = int32(e.plainLen(line))
 	e.invalid.reset()
+	e.cut.reset()
+	e.cuts = 0
 	dst = append(dst, e.prefix...)
 	for i := range e.steps {
 		s := &e.steps[i]
@@ -138,6 +151,9 @@ func (e *Encoder) AppendEvent(dst, line []byte, spans []logformat.Span, o *Origi
 	}
 	return dst, e.time, nil
 }
+
+// Cuts returns how many header values of the last event were cut or left out because of HeaderRules.MaxHeaders and MaxValue.
+func (e *Encoder) Cuts() int { return e.cuts }
 
 // plainLen returns how many bytes of a line stand for themselves. Under escape=default that ends at the first backslash: all other
 // bytes that Nginx leaves alone are ASCII, and Split has refused the line if its values hold any others.
@@ -172,11 +188,16 @@ func (e *Encoder) append(dst []byte, s *step, line []byte, spans []logformat.Spa
 		dst = appendString(dst, o.File)
 		dst = appendLong(dst, o.Offset)
 		dst = appendLong(dst, int64(len(line)))
+		if e.noSum {
+			return append(dst, 0), nil
+		}
 		return appendLong(dst, int64(int32(crc32.Checksum(line, castagnoli)))), nil
 	case schema.Promoted:
 		return e.appendPromoted(dst, s, line, spans), nil
 	case schema.InvalidUTF8:
 		return e.invalid.appendTo(dst), nil
+	case schema.Cut:
+		return e.cut.appendTo(dst), nil
 	}
 	return e.appendRequestPart(dst, s, line, spans[s.column]), nil
 }
@@ -184,6 +205,9 @@ func (e *Encoder) append(dst []byte, s *step, line []byte, spans []logformat.Spa
 // forget gives back the scratch memory that a huge line may have made huge.
 func (e *Encoder) forget() {
 	e.text, e.redacted, e.repaired, e.joined = nil, nil, nil, nil
+	if e.secrets != nil {
+		e.secrets.users, e.secrets.decoded = nil, [maxNesting][]byte{}
+	}
 	for _, k := range e.kits {
 		if k != nil {
 			k.forget()

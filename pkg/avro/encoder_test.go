@@ -27,7 +27,7 @@ const (
 
 func testSecrets(t testing.TB, mode SecretMode, keep ...string) *Secrets {
 	t.Helper()
-	s, err := NewSecrets(mode, []byte("0123456789abcdef"), keep)
+	s, err := NewSecrets(Rules{Mode: mode, Key: []byte("0123456789abcdef"), Keep: keep})
 	if err != nil {
 		t.Fatal(err)
 	}

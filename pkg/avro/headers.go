@@ -1,6 +1,8 @@
 package avro
 
 import (
+	"unicode/utf8"
+
 	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/schema"
 )
@@ -8,6 +10,7 @@ import (
 // headerPlan says how a map of headers comes about.
 type headerPlan struct {
 	field []byte         // name of the map, for invalid_utf8
+	name  []byte         // the same as an Avro string
 	all   int            // the column that holds all headers, -1 without
 	kit   *headerSet     // what that column holds, nil without one
 	named []headerColumn // the columns that hold one header each
@@ -17,16 +20,17 @@ type headerPlan struct {
 type headerColumn struct {
 	column int
 	policy policy
+	joined bool   // the values of several Set-Cookie, which Nginx 1.23 and later join
 	header []byte // its name
 	key    []byte // the name as an Avro string, and the count of an array with one item
-	name   []byte // what invalid_utf8 says
+	name   []byte // what invalid_utf8 and cut say
 }
 
 // oneItem is the count of a block with one item.
 const oneItem = 1 << 1
 
 func (e *Encoder) compileHeaders(field *schema.Field, secrets *Secrets) *headerPlan {
-	plan := &headerPlan{field: []byte(field.Name), all: -1}
+	plan := &headerPlan{field: []byte(field.Name), name: appendString(nil, field.Name), all: -1}
 	for _, c := range field.Columns {
 		if e.columns[c].Kind == logformat.Headers {
 			if plan.all < 0 {
@@ -37,9 +41,13 @@ func (e *Encoder) compileHeaders(field *schema.Field, secrets *Secrets) *headerP
 			continue
 		}
 		_, header, _ := e.columns[c].Header()
+		if !e.filter.takes([]byte(header)) {
+			continue
+		}
 		plan.named = append(plan.named, headerColumn{
 			column: c,
 			policy: secrets.header([]byte(header)),
+			joined: header == "set-cookie",
 			header: []byte(header),
 			key:    append(appendString(nil, header), oneItem),
 			name:   appendString(nil, field.Name+"."+header),
@@ -53,6 +61,7 @@ func (e *Encoder) compileHeaders(field *schema.Field, secrets *Secrets) *headerP
 func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans []logformat.Span) ([]byte, error) {
 	var b blocks
 	dst = b.begin(dst)
+	e.room, e.left = e.filter.maxHeaders, 0
 	if plan.all >= 0 {
 		if err := e.readKit(plan, line, spans[plan.all]); err != nil {
 			return dst, err
@@ -66,16 +75,77 @@ func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans
 		if e.missing(v) || e.drops(h.policy) || plan.kit != nil && plan.kit.find(h.header) != nil {
 			continue
 		}
+		if e.room == 0 {
+			e.left++
+			continue
+		}
 		dst = b.add(dst)
+		plain := e.isPlain(v, at)
+		if h.joined {
+			dst = e.appendSplit(append(dst, h.key[:len(h.key)-1]...), h, e.unescape(v, plain))
+			continue
+		}
+		e.room--
 		dst = append(dst, h.key...)
-		if plain := e.isPlain(v, at); plain && h.policy != wholeSecret {
-			dst = appendBytes(dst, e.clear(v, h.policy))
+		if plain && h.policy != wholeSecret {
+			dst = e.appendValueOf(dst, e.clear(v, h.policy), h.name)
 		} else {
-			dst = e.appendText(dst, e.unescape(v, plain), h.policy, h.name)
+			dst = e.appendHeaderText(dst, e.unescape(v, plain), h)
 		}
 		dst = append(dst, 0)
 	}
+	if e.left > 0 {
+		e.cut.add(plan.name)
+		e.cuts += e.left
+	}
 	return b.end(dst), nil
+}
+
+// appendHeaderText writes one value of a header that has a column of its own.
+func (e *Encoder) appendHeaderText(dst, raw []byte, h *headerColumn) []byte {
+	text, repaired := e.safe(raw, h.policy)
+	if repaired {
+		e.invalid.add(h.name)
+	}
+	return e.appendValueOf(dst, text, h.name)
+}
+
+// appendSplit writes the values that Nginx has joined as an array.
+func (e *Encoder) appendSplit(dst []byte, h *headerColumn, v []byte) []byte {
+	var values blocks
+	dst = values.begin(dst)
+	for {
+		item, rest, more := nextSetCookie(v)
+		if e.room == 0 {
+			e.left++
+		} else {
+			e.room--
+			dst = e.appendHeaderText(values.add(dst), item, h)
+		}
+		if !more {
+			return values.end(dst)
+		}
+		v = rest
+	}
+}
+
+// appendValueOf writes the text of a header, as much of it as may be; name is what cut says then.
+func (e *Encoder) appendValueOf(dst, text, name []byte) []byte {
+	if len(text) > e.filter.maxValue {
+		text = e.shorten(text)
+		e.cut.add(name)
+		e.cuts++
+	}
+	return appendBytes(dst, text)
+}
+
+// shorten cuts a text at the end of a character.
+func (e *Encoder) shorten(text []byte) []byte {
+	n := e.filter.maxValue
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n]
 }
 
 // readKit fills the plan's set from the column that holds all headers.
@@ -100,23 +170,39 @@ func (e *Encoder) appendKit(dst []byte, b *blocks, plan *headerPlan) []byte {
 		}
 		name := plan.kit.name(h)
 		policy := e.headerPolicy(name)
-		if e.drops(policy) {
+		if e.drops(policy) || !e.filter.takes(name) {
+			continue
+		}
+		if e.room == 0 {
+			e.left += plan.kit.count(h)
 			continue
 		}
 		dst = b.add(dst)
 		dst = appendBytes(dst, name)
 		var values blocks
 		dst = values.begin(dst)
-		repaired := false
+		repaired, short := false, false
 		for v := h; v != nil; v = plan.kit.next(v) {
+			if e.room == 0 {
+				e.left++
+				continue
+			}
+			e.room--
 			text, bad := e.safe(plan.kit.value(v), policy)
 			repaired = repaired || bad
+			if len(text) > e.filter.maxValue {
+				text, short = e.shorten(text), true
+				e.cuts++
+			}
 			dst = values.add(dst)
 			dst = appendBytes(dst, text)
 		}
 		dst = values.end(dst)
 		if repaired {
-			e.markHeader(plan.field, name)
+			e.markHeader(&e.invalid, plan.field, name)
+		}
+		if short {
+			e.markHeader(&e.cut, plan.field, name)
 		}
 	}
 	return dst
@@ -129,11 +215,11 @@ func (e *Encoder) headerPolicy(name []byte) policy {
 	return e.secrets.header(name)
 }
 
-// maxHeaderName is the longest name of a header that invalid_utf8 repeats, in bytes.
+// maxHeaderName is the longest name of a header that invalid_utf8 and cut repeat, in bytes.
 const maxHeaderName = 128
 
-// markHeader notes that a header of a map had to be repaired; a name of absurd length is left out.
-func (e *Encoder) markHeader(field, name []byte) {
+// markHeader notes a header of a map in a list; a name of absurd length is left out.
+func (e *Encoder) markHeader(list *nameList, field, name []byte) {
 	if len(name) > maxHeaderName {
 		e.joined = appendBytes(e.joined[:0], field)
 	} else {
@@ -142,7 +228,7 @@ func (e *Encoder) markHeader(field, name []byte) {
 		e.joined = append(e.joined, '.')
 		e.joined = append(e.joined, name...)
 	}
-	e.invalid.add(e.joined)
+	list.add(e.joined)
 }
 
 // promotion says where a promoted header is looked for.
@@ -162,6 +248,9 @@ func (e *Encoder) compilePromotion(field *schema.Field, secrets *Secrets) *promo
 		if e.columns[c].Kind != logformat.Headers && p.named < 0 {
 			p.named = c
 		}
+	}
+	if !e.filter.takes(p.header) {
+		p.kit, p.named = nil, -1
 	}
 	return p
 }
@@ -183,7 +272,23 @@ func (e *Encoder) appendPromoted(dst []byte, s *step, line []byte, spans []logfo
 	if e.missing(v) {
 		return append(dst, branchNull)
 	}
-	return e.appendOptional(dst, s, v, e.isPlain(v, at))
+	if e.drops(s.policy) {
+		return append(dst, branchNull)
+	}
+	text, repaired := e.safe(e.unescape(v, e.isPlain(v, at)), s.policy)
+	if repaired {
+		e.invalid.add(s.name)
+	}
+	return appendBytes(append(dst, branchValue), e.shortened(s, text))
+}
+
+// shortened returns as much of the text of a promoted header as may be. It is counted where the map has it.
+func (e *Encoder) shortened(s *step, text []byte) []byte {
+	if len(text) <= e.filter.maxValue {
+		return text
+	}
+	e.cut.add(s.name)
+	return e.shorten(text)
 }
 
 func (e *Encoder) appendJoined(dst []byte, s *step, h *header) []byte {
@@ -203,5 +308,5 @@ func (e *Encoder) appendJoined(dst []byte, s *step, h *header) []byte {
 	if repaired {
 		e.invalid.add(s.name)
 	}
-	return appendBytes(append(dst, branchValue), e.joined)
+	return appendBytes(append(dst, branchValue), e.shortened(s, e.joined))
 }

@@ -56,6 +56,14 @@ func (s *headerSet) next(h *header) *header {
 	return &s.items[h.after]
 }
 
+// count returns how many headers have the name of h, which is the first of them.
+func (s *headerSet) count(h *header) (n int) {
+	for ; h != nil; h = s.next(h) {
+		n++
+	}
+	return n
+}
+
 // find returns the first header of a name, which is in lower case, or nil.
 func (s *headerSet) find(name []byte) *header {
 	if at := s.slot(name); s.table[at].line == s.line {

@@ -221,7 +221,7 @@ func FuzzAppendEvent(f *testing.F) {
 		if err != nil {
 			t.Fatalf("derive %q: %v", format, err)
 		}
-		secrets, err := NewSecrets(SecretMode(mode/3%2), []byte("0123456789abcdef"), nil)
+		secrets, err := NewSecrets(Rules{Mode: SecretMode(mode / 3 % 2), Key: []byte("0123456789abcdef")})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,12 @@ type Quarantined struct {
 	Fingerprint uint64 // of the event schema of that format
 	MaxRaw      int    // the most bytes of the line that are kept, 0 for all
 	Whole       *Whole // set where only the line's head is at hand; MaxRaw is then not used
+
+	NoSum bool    // crc32c is 0
+	Seal  *Sealer // encrypts the line; nil: it goes out as it is
+	// As read; what is written follows from the line.
+	RawKey    string // id of the key that the line is encrypted with, empty if it is not
+	Truncated bool   // only the line's head is there
 }
 
 // Whole is what is known of a line of which only the head was kept.
@@ -28,8 +34,8 @@ type Whole struct {
 }
 
 // AppendQuarantined appends the record of a rejected line to dst. line is the whole line without its newline, or its head where
-// q.Whole describes the line; where it is longer than q.MaxRaw the record holds its head and the SHA-256 of all of it. The bytes of the line go out as they are: whoever has rules
-// on secrets applies them before.
+// q.Whole describes the line; where it is longer than q.MaxRaw the record holds its head and the SHA-256 of all of it. Without q.Seal the
+// bytes of the line go out as they are.
 func AppendQuarantined(dst, line []byte, q *Quarantined) []byte {
 	raw, whole := line, q.Whole
 	if whole == nil {
@@ -44,7 +50,11 @@ func AppendQuarantined(dst, line []byte, q *Quarantined) []byte {
 	dst = appendValid(dst, q.Origin.File)
 	dst = appendLong(dst, q.Origin.Offset)
 	dst = appendLong(dst, min(whole.Length, math.MaxInt32)) // origin.length is an int; the field line_length has all of it
-	dst = appendLong(dst, int64(int32(whole.CRC32C)))
+	if q.NoSum {
+		dst = append(dst, 0)
+	} else {
+		dst = appendLong(dst, int64(int32(whole.CRC32C)))
+	}
 	dst = appendValid(dst, q.Reason)
 	dst = appendLong(dst, int64(q.Column))
 	if q.Variable == "" {
@@ -54,13 +64,23 @@ func AppendQuarantined(dst, line []byte, q *Quarantined) []byte {
 	}
 	dst = appendValid(dst, q.Format)
 	dst = appendFingerprint(dst, q.Fingerprint)
-	dst = appendBytes(dst, raw)
+	if q.Seal == nil {
+		dst = appendBytes(dst, raw)
+	} else {
+		dst = appendLen(dst, len(raw)+sealOverhead)
+		dst = q.Seal.append(dst, raw, &q.Origin)
+	}
 	dst = appendLong(dst, whole.Length)
 	if int64(len(raw)) == whole.Length {
-		return append(dst, branchNull, 0)
+		dst = append(dst, branchNull, 0)
+	} else {
+		dst = appendBytes(append(dst, branchValue), whole.SHA256[:])
+		dst = append(dst, 1)
 	}
-	dst = appendBytes(append(dst, branchValue), whole.SHA256[:])
-	return append(dst, 1)
+	if q.Seal == nil {
+		return append(dst, branchNull)
+	}
+	return appendString(append(dst, branchValue), q.Seal.key.id)
 }
 
 // appendFingerprint writes a fingerprint as a string of 16 hexadecimal digits.

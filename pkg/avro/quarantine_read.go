@@ -74,8 +74,8 @@ func ReadReplayed(body []byte) (*Replayed, error) {
 	return r, nil
 }
 
-// ReadQuarantined reads what AppendQuarantined wrote into q, with q.Whole set. raw is the line, or its head if it is shorter than
-// q.Whole.Length; it belongs to body.
+// ReadQuarantined reads what AppendQuarantined wrote into q, with q.Whole set; also records of schema.QuarantinedLine1. raw is the line, or
+// its head if it is shorter than q.Whole.Length; it belongs to body. Where q.RawKey is set raw is encrypted: see SealKey.Open.
 func ReadQuarantined(q *Quarantined, body []byte) (raw []byte, err error) {
 	in := datum{rest: body}
 	*q = Quarantined{Time: in.long(), Whole: &Whole{}}
@@ -98,7 +98,12 @@ func ReadQuarantined(q *Quarantined, body []byte) (raw []byte, err error) {
 			in.err = fmt.Errorf("raw_sha256 has %d bytes", len(sum))
 		}
 	}
-	in.skip(1) // truncated: the lengths say so
+	if b := in.skip(1); in.err == nil {
+		q.Truncated = b[0] != 0
+	}
+	if in.err == nil && len(in.rest) > 0 && in.within(0, 1) == 1 {
+		q.RawKey = in.text()
+	}
 	if err := in.end(); err != nil {
 		return nil, fmt.Errorf("read a quarantined line: %w", err)
 	}

@@ -16,8 +16,8 @@ type SecretMode uint8
 
 // The modes.
 const (
-	SecretHash SecretMode = iota // "hmac-sha256:" and 32 hexadecimal digits stand for it, equal for equal values
-	SecretDrop                   // it is left out: no map entry, null, or an empty parameter
+	SecretHash SecretMode = iota // "hmac-sha256:", the key's id, ":" and 32 hexadecimal digits stand for it, equal for equal values
+	SecretDrop                   // it is left out: no map entry, null, or an empty parameter or cookie
 )
 
 // ParseSecretMode reads a mode as the configuration spells it; the empty string is SecretHash.
@@ -33,30 +33,45 @@ func ParseSecretMode(s string) (SecretMode, error) {
 
 // Secrets says which values must not leave the host in clear text. It does not change, and can be shared by encoders.
 //
-// Secret are the headers authorization, proxy-authorization, cookie, set-cookie, x-api-key, x-auth-token, *-token and *-secret, the
-// variables that hold one cookie, and the parameters of query strings that are named like a token, key, password, session or
-// signature, wherever a request's target stands: $request, $request_uri, $args, $arg_NAME, and headers that hold a URL.
+// Secret are the headers of secretHeader, each cookie of Cookie and Set-Cookie, the variables that hold one cookie, the variables that are named
+// like a token or password, and the parameters of query strings that are named like a token, key, password, session or signature, and
+// passwords in URLs, wherever a request's target stands: $request, $request_uri, $uri, $args, $arg_NAME, variables that are named like a
+// URL, and headers that hold one. Addresses of clients are treated as Rules.Addresses says.
 type Secrets struct {
-	mode SecretMode
-	key  []byte
-	keep map[string]bool
+	mode      SecretMode
+	key       []byte
+	prefix    string // of every hash
+	keep      map[string]bool
+	cookies   map[string]bool
+	addresses AddressMode
+}
+
+// Rules are the choices of Secrets.
+type Rules struct {
+	Mode        SecretMode
+	Key         []byte      // of HMAC; the same on every host lets joins work. Needed for SecretHash and HashAddresses
+	Keep        []string    // headers, variables and parameters, in any case, that stay in clear text although they look secret
+	KeepCookies []string    // cookies, in any case, whose values stay
+	Addresses   AddressMode // what becomes of addresses of clients
 }
 
 // minKey is the least length of a key in bytes that makes guessing useless.
 const minKey = 16
 
-// NewSecrets returns the rules of a mode. key is the HMAC key of SecretHash: the same key on every host lets joins work. keep names
-// headers and parameters, in any case, that stay in clear text although they look secret.
-func NewSecrets(mode SecretMode, key []byte, keep []string) (*Secrets, error) {
-	if mode == SecretHash && len(key) < minKey {
-		return nil, fmt.Errorf("set up hashing of secrets: the key has %d bytes, want at least %d", len(key), minKey)
+// NewSecrets returns what follows from the rules.
+func NewSecrets(r Rules) (*Secrets, error) {
+	if (r.Mode == SecretHash || r.Addresses == HashAddresses) && len(r.Key) < minKey {
+		return nil, fmt.Errorf("set up hashing of secrets: the key has %d bytes, want at least %d", len(r.Key), minKey)
 	}
-	s := &Secrets{mode: mode, key: bytes.Clone(key), keep: map[string]bool{}}
-	for _, name := range keep {
-		if name == "" {
-			return nil, errors.New("set up hashing of secrets: the list of names to keep has an empty name")
+	s := &Secrets{mode: r.Mode, key: bytes.Clone(r.Key), prefix: macPrefix + KeyID(r.Key) + ":", addresses: r.Addresses,
+		keep: map[string]bool{}, cookies: map[string]bool{}}
+	for set, names := range map[*map[string]bool][]string{&s.keep: r.Keep, &s.cookies: r.KeepCookies} {
+		for _, name := range names {
+			if name == "" {
+				return nil, errors.New("set up hashing of secrets: the list of names to keep has an empty name")
+			}
+			(*set)[strings.ToLower(name)] = true
 		}
-		s.keep[strings.ToLower(name)] = true
 	}
 	return s, nil
 }
@@ -65,10 +80,17 @@ func NewSecrets(mode SecretMode, key []byte, keep []string) (*Secrets, error) {
 type policy uint8
 
 const (
-	inClear      policy = iota
-	wholeSecret         // the value is a secret
-	urlSecrets          // the value may hold a URL with secret parameters
-	querySecrets        // the value is a query string
+	inClear          policy = iota
+	wholeSecret             // the value is a secret
+	urlSecrets              // the value may hold a URL with secret parameters
+	querySecrets            // the value is a query string
+	bodySecrets             // the value is the body of a request: a form, or anything else
+	lineSecrets             // the value is a request line that is none
+	cookieSecrets           // the value is that of Cookie
+	setCookieSecrets        // the value is that of Set-Cookie, or several joined
+	oneAddress              // the value is the address of a client
+	addressList             // the value is a list of addresses
+	forwardedList           // the value is that of Forwarded (RFC 7239)
 )
 
 // header returns the policy for a header; name is in lower case.
@@ -77,46 +99,119 @@ func (s *Secrets) header(name []byte) policy {
 		return inClear
 	}
 	p := headerPolicy(name)
-	if p == wholeSecret && s.keep[string(name)] {
-		return inClear
+	switch p {
+	case wholeSecret, cookieSecrets, setCookieSecrets:
+		if s.keep[string(name)] {
+			return inClear
+		}
+	case oneAddress, addressList, forwardedList:
+		if s.addresses == KeepAddresses {
+			return inClear
+		}
 	}
 	return p
 }
 
 func headerPolicy(name []byte) policy {
 	switch string(name) {
-	case "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token":
-		return wholeSecret
-	case "referer", "location", "content-location", "refresh", "link",
-		"x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri", "x-accel-redirect":
+	case "cookie":
+		return cookieSecrets
+	case "set-cookie":
+		return setCookieSecrets
+	case "referer", "location", "content-location", "refresh", "link", "destination", "x-original-url", "x-original-uri", "x-rewrite-url",
+		"x-forwarded-uri", "x-forwarded-url", "x-forwarded-path", "x-request-uri", "x-accel-redirect", "x-envoy-original-path", "x-waws-unencoded-url":
 		return urlSecrets
+	case "forwarded":
+		return forwardedList
+	case "x-forwarded-for", "x-original-forwarded-for", "forwarded-for", "x-forwarded":
+		return addressList
+	case "x-real-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "cf-connecting-ipv6", "cf-pseudo-ipv4", "true-client-ip",
+		"fastly-client-ip", "x-azure-clientip", "x-envoy-external-address", "x-appengine-user-ip", "client-ip":
+		return oneAddress
 	}
-	if bytes.HasSuffix(name, []byte("-token")) || bytes.HasSuffix(name, []byte("-secret")) {
+	if secretHeader(name) {
 		return wholeSecret
 	}
 	return inClear
 }
 
-// MayHoldSecret tells whether a variable that is not a header field may hold a secret by the rules of Secrets, so that its value must
-// not leave the host in another way than through an encoder.
-func MayHoldSecret(name string) bool { return (&Secrets{}).variable(name) != inClear }
+// What secret headers end in.
+var (
+	endsInN = [...]string{"-token", "-authorization", "-jwt-assertion"}
+	endsInT = [...]string{"-secret", "-jwt"}
+	endsInY = [...]string{"-api-key", "-apikey", "-access-key", "-auth-key"}
+	endsInD = [...]string{"-password"}
+)
 
-// variable returns the policy for a variable that is not a header field.
-func (s *Secrets) variable(name string) policy {
+// secretHeader tells whether the whole value of a header is a secret.
+func secretHeader(name []byte) bool {
+	switch string(name) {
+	case "":
+		return false
+	case "x-csrf", "x-xsrf", "authorization", "proxy-authorization", "x-api-key", "api-key", "apikey", "x-auth-token", "token", "secret", "jwt", "x-amzn-oidc-data":
+		return true
+	}
+	if len(name) > 6 && (string(name[:6]) == "x-csrf" || string(name[:6]) == "x-xsrf") {
+		return true
+	}
+	var ends []string // of this last byte: a kit brings names by the dozen
+	switch name[len(name)-1] {
+	case 'n':
+		ends = endsInN[:]
+	case 't':
+		ends = endsInT[:]
+	case 'y':
+		ends = endsInY[:]
+	case 'd':
+		ends = endsInD[:]
+	}
+	for _, end := range ends {
+		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
+			return true
+		}
+	}
+	return false
+}
+
+// HidesSum tells whether the checksum of a line must not leave the host: addresses are so short that who knows the rest of a line could
+// find them by it.
+func (s *Secrets) HidesSum() bool { return s != nil && s.addresses != KeepAddresses }
+
+// MayHold tells whether a variable that is not a header field may hold a secret by these rules, so that its value must not leave the host
+// in another way than through an encoder. Without rules those of NewSecrets(Rules{}) count.
+func (s *Secrets) MayHold(name string) bool {
 	if s == nil {
+		s = &Secrets{}
+	}
+	return s.variable(name) != inClear
+}
+
+// variable returns the policy for a variable that is not a header field; name is in lower case.
+func (s *Secrets) variable(name string) policy {
+	if s == nil || s.keep[name] {
 		return inClear
 	}
 	switch name {
 	case "request", "request_uri":
 		return urlSecrets
-	case "args", "query_string", "request_body":
+	case "args", "query_string":
 		return querySecrets
+	case "request_body":
+		return bodySecrets
+	case "remote_addr", "realip_remote_addr", "proxy_protocol_addr", "binary_remote_addr":
+		if s.addresses == KeepAddresses {
+			return inClear
+		}
+		return oneAddress
+	case "proxy_add_x_forwarded_for":
+		return s.header([]byte("x-forwarded-for"))
 	}
-	for _, family := range []struct{ prefix, header string }{
-		{"cookie_", "cookie"}, {"upstream_cookie_", "set-cookie"},
-	} {
-		if strings.HasPrefix(name, family.prefix) {
-			return s.header([]byte(family.header))
+	for _, family := range []struct{ prefix, header string }{{"cookie_", "cookie"}, {"upstream_cookie_", "set-cookie"}} {
+		if cookie, ok := strings.CutPrefix(name, family.prefix); ok {
+			if s.cookies[cookie] || s.header([]byte(family.header)) == inClear {
+				return inClear
+			}
+			return wholeSecret
 		}
 	}
 	for _, prefix := range []string{"sent_trailer_", "upstream_trailer_"} {
@@ -124,8 +219,27 @@ func (s *Secrets) variable(name string) policy {
 			return s.header([]byte(strings.ReplaceAll(trailer, "_", "-")))
 		}
 	}
-	if arg, ok := strings.CutPrefix(name, "arg_"); ok && s.parameter([]byte(arg)) {
+	if arg, ok := strings.CutPrefix(name, "arg_"); ok {
+		if s.parameter([]byte(arg)) {
+			return wholeSecret
+		}
+		return urlSecrets // a page to go back to
+	}
+	return s.named(name)
+}
+
+// named returns the policy for a variable of which nothing is known but its name: one of map, set or js_set.
+func (s *Secrets) named(name string) policy {
+	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
 		return wholeSecret
+	}
+	for word := range strings.SplitSeq(name, "_") {
+		switch word {
+		case "args", "query":
+			return querySecrets
+		case "uri", "url", "referer", "referrer", "location", "redirect":
+			return urlSecrets
+		}
 	}
 	return inClear
 }
@@ -133,8 +247,10 @@ func (s *Secrets) variable(name string) policy {
 // redactor replaces secrets. It belongs to one encoder.
 type redactor struct {
 	*Secrets
-	mac hash.Hash
-	sum [sha256.Size]byte
+	mac     hash.Hash // nil without a key
+	sum     [sha256.Size]byte
+	decoded [maxNesting][]byte // scratch: what is encoded in a parameter
+	users   []byte             // scratch: a text without passwords in its URLs
 }
 
 func newRedactor(s *Secrets) *redactor {
@@ -142,7 +258,7 @@ func newRedactor(s *Secrets) *redactor {
 		return nil
 	}
 	r := &redactor{Secrets: s}
-	if s.mode == SecretHash {
+	if len(s.key) > 0 {
 		r.mac = hmac.New(sha256.New, s.key)
 	}
 	return r
@@ -152,12 +268,47 @@ const macPrefix = "hmac-sha256:"
 
 // appendSecret appends what stands for a secret. An empty value is no secret.
 func (r *redactor) appendSecret(dst, value []byte) []byte {
-	if r.mode == SecretDrop || len(value) == 0 {
+	if r.mode == SecretDrop {
+		return dst
+	}
+	return r.appendHash(dst, value)
+}
+
+// appendHash appends the hash of a value, or nothing for an empty one.
+func (r *redactor) appendHash(dst, value []byte) []byte {
+	if len(value) == 0 || r.mac == nil {
 		return dst
 	}
 	r.mac.Reset()
 	r.mac.Write(value)
 	sum := r.mac.Sum(r.sum[:0])
-	dst = append(dst, macPrefix...)
+	dst = append(dst, r.prefix...)
 	return hex.AppendEncode(dst, sum[:16])
+}
+
+// appendSafe appends a value as its policy has it. changed is false if it holds no secret; dst is returned as it was then.
+func (r *redactor) appendSafe(dst, v []byte, p policy) (out []byte, changed bool) {
+	switch p {
+	case urlSecrets:
+		return r.appendRedacted(dst, v, false)
+	case querySecrets:
+		return r.appendRedacted(dst, v, true)
+	case bodySecrets:
+		if isForm(v) {
+			return r.appendRedacted(dst, v, true)
+		}
+	case lineSecrets:
+		return r.appendLine(dst, v)
+	case cookieSecrets:
+		return r.appendCookies(dst, v), true
+	case setCookieSecrets:
+		return r.appendSetCookies(dst, v), true
+	case oneAddress:
+		return r.appendAddress(dst, v), true
+	case addressList:
+		return r.appendAddresses(dst, v), true
+	case forwardedList:
+		return r.appendForwarded(dst, v), true
+	}
+	return r.appendSecret(dst, v), true
 }

@@ -16,7 +16,7 @@ import (
 func hashed(value string) string {
 	mac := hmac.New(sha256.New, []byte("0123456789abcdef"))
 	mac.Write([]byte(value))
-	return "hmac-sha256:" + hex.EncodeToString(mac.Sum(nil))[:32]
+	return "hmac-sha256:9f9f5111:" + hex.EncodeToString(mac.Sum(nil))[:32]
 }
 
 func TestSecretHeaders(t *testing.T) {
@@ -28,13 +28,13 @@ func TestSecretHeaders(t *testing.T) {
 		want    map[string]string
 	}{
 		{"hash", testSecrets(t, SecretHash), map[string]string{
-			"request_headers":  compact(map[string][]string{"authorization": {hashed("Basic dTpw")}, "cookie": {hashed("a=\xFFb")}, "x-csrf-token": {hashed("t")}, "accept": {"*/*"}}),
+			"request_headers":  compact(map[string][]string{"authorization": {hashed("Basic dTpw")}, "cookie": {"a=" + hashed("\xFFb")}, "x-csrf-token": {hashed("t")}, "accept": {"*/*"}}),
 			"response_headers": `{"set-cookie":[""]}`,
 			"cookie_sid":       compact(hashed("c")), "arg_token": compact(hashed("d")), "arg_page": `"5"`,
 			"authorization": compact(hashed("Basic dTpw")), "invalid_utf8": `[]`,
 		}},
 		{"drop", testSecrets(t, SecretDrop), map[string]string{
-			"request_headers": `{"accept":["*/*"]}`, "response_headers": `{}`,
+			"request_headers": `{"accept":["*/*"],"cookie":["a="]}`, "response_headers": `{"set-cookie":[""]}`,
 			"cookie_sid": `null`, "arg_token": `null`, "arg_page": `"5"`, "authorization": `null`,
 		}},
 		{"keep", testSecrets(t, SecretHash, "Authorization", "cookie", "x-csrf-token", "token"), map[string]string{
@@ -58,7 +58,7 @@ func TestSecretsOfTheKit(t *testing.T) {
 		"cookie":          compact(hashed("a") + "; " + hashed("b")),
 	})
 	r = newRig(t, logformat.EscapeDefault, `"$ngxtap_request_headers"`, Options{Secrets: testSecrets(t, SecretDrop)}, "cookie")
-	r.wantFields(t, line, map[string]string{"request_headers": `{"accept":["*"],"referer":["http://x/?token=&p=1"]}`, "cookie": `null`})
+	r.wantFields(t, line, map[string]string{"request_headers": `{"accept":["*"],"cookie":["",""],"referer":["http://x/?token=&p=1"]}`, "cookie": `"; "`})
 }
 
 func TestSecretParameters(t *testing.T) {
@@ -125,10 +125,10 @@ func TestNoSecretIsLeft(t *testing.T) {
 }
 
 func TestSecretsConfiguration(t *testing.T) {
-	if _, err := NewSecrets(SecretHash, []byte("short"), nil); err == nil {
+	if _, err := NewSecrets(Rules{Key: []byte("short")}); err == nil {
 		t.Error("a short key is accepted")
 	}
-	if _, err := NewSecrets(SecretDrop, nil, []string{""}); err == nil {
+	if _, err := NewSecrets(Rules{Mode: SecretDrop, Keep: []string{""}}); err == nil {
 		t.Error("an empty name is accepted")
 	}
 	for word, want := range map[string]SecretMode{"": SecretHash, "hash": SecretHash, "drop": SecretDrop} {

@@ -196,13 +196,8 @@ func (e *Encoder) clear(v []byte, p policy) []byte {
 }
 
 func (e *Encoder) redact(raw []byte, p policy) []byte {
-	changed := true
-	if p == wholeSecret {
-		e.redacted = e.secrets.appendSecret(e.redacted[:0], raw)
-	} else {
-		e.redacted, changed = e.secrets.appendRedacted(e.redacted[:0], raw, p == querySecrets)
-	}
-	if !changed {
+	var changed bool
+	if e.redacted, changed = e.secrets.appendSafe(e.redacted[:0], raw, p); !changed {
 		return raw
 	}
 	return e.redacted

@@ -214,9 +214,15 @@ func (s *Site) finish(file string, pos lines, c *Config) []error {
 	s.AccessLog.check(k, base)
 	k.oneOf("headers.secrets", s.Headers.Secrets, "hash", "drop")
 	k.secret("headers.hash_key", base, &s.Headers.HashKey, &c.Warnings)
-	if s.Headers.HashKey != "" && len(s.Headers.HashKey) < 16 {
-		k.fail("headers.hash_key", "is too short to protect anything: use at least 16 characters")
+	k.secret("headers.previous_hash_key", base, &s.Headers.PreviousHashKey, &c.Warnings)
+	for key, v := range map[string]Secret{"headers.hash_key": s.Headers.HashKey, "headers.previous_hash_key": s.Headers.PreviousHashKey} {
+		if v != "" && len(v) < 16 {
+			k.fail(key, "is too short to protect anything: use at least 16 characters")
+		}
 	}
+	s.Headers.check(k)
+	k.oneOf("addresses", s.Addresses, "keep", "truncate", "hash")
+	k.oneOf("quarantine.raw", s.Quarantine.Raw, "encrypted", "clear")
 	k.oneOf("on_change.compatible", s.OnChange.Compatible, "evolve", "quarantine", "hold")
 	s.OnChange.complete()
 	k.oneOf("on_change.full", s.OnChange.Full, "evolve", "quarantine", "hold")
@@ -234,6 +240,35 @@ func (s *Site) finish(file string, pos lines, c *Config) []error {
 		k.fail("outputs", "name at least one: [kafka]")
 	}
 	return k.errs
+}
+
+// The bounds of the caps on headers: fewer would cut ordinary requests, more could not become an event within Kafka's default message size.
+const (
+	maxHeaders  = 10_000
+	minMaxValue = 64
+	maxMaxValue = 1 << 20
+)
+
+func (h *Headers) check(k *checker) {
+	for key, list := range map[string][]string{"headers.allow": h.Allow, "headers.deny": h.Deny} {
+		for i, p := range list {
+			list[i] = strings.ToLower(p)
+			if name := strings.TrimPrefix(strings.TrimSuffix(p, "*"), "*"); name == "" && p != "*" || strings.ContainsAny(name, "* \t:") || p == "" {
+				k.fail(key, "%q is not the name of a header, such as user-agent; \"*\" may be its first or last character", p)
+			}
+		}
+	}
+	for _, name := range append(slices.Clone(h.Keep), h.Cookies.Keep...) {
+		if name == "" {
+			k.fail("headers.keep", "an empty name keeps nothing")
+		}
+	}
+	if h.MaxHeaders < 1 || h.MaxHeaders > maxHeaders {
+		k.fail("headers.max_headers", "%d is not between 1 and %d", h.MaxHeaders, maxHeaders)
+	}
+	if h.MaxValue < minMaxValue || h.MaxValue > maxMaxValue {
+		k.fail("headers.max_value", "%v is not between %v and %v", h.MaxValue, Size(minMaxValue), Size(maxMaxValue))
+	}
 }
 
 func (a *AccessLog) check(k *checker, base string) {

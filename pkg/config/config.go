@@ -138,8 +138,12 @@ type Site struct {
 	// PartitionBy is none (no key; all events of this site from this host go to one partition, so the order of the file holds),
 	// host (the key is the instance name) or the name of a variable of the format whose value becomes the key, such as request_id
 	// or remote_addr, but not a header nor what may hold secrets. Default: none.
-	PartitionBy string      `yaml:"partition_by"`
-	Headers     Headers     `yaml:"headers"`
+	PartitionBy string  `yaml:"partition_by"`
+	Headers     Headers `yaml:"headers"`
+	// Addresses of clients, in variables such as $remote_addr and in headers such as X-Forwarded-For: keep, truncate (to /24 and /48) or
+	// hash, with the key of secrets. Default: keep.
+	Addresses   string      `yaml:"addresses"`
+	Quarantine  Quarantine  `yaml:"quarantine"`
 	OnChange    OnChange    `yaml:"on_change"`
 	DataChanges DataChanges `yaml:"data_changes"`
 	// Outputs that get the events. Default: [kafka], the only one yet.
@@ -206,8 +210,33 @@ type Headers struct {
 	// HashKey is the key itself, ${VAR} or file:PATH; the same on all hosts if hashes are to be joined. Default: made at the
 	// first start and kept in state_dir.
 	HashKey Secret `yaml:"hash_key"`
+	// PreviousHashKey is the key before the present one. Only lines in quarantine are read with it. Default: none.
+	PreviousHashKey Secret `yaml:"previous_hash_key"`
+	// Cookies says what happens to single cookies.
+	Cookies Cookies `yaml:"cookies"`
+	// Allow lists the headers that become part of events; the first or the last character may be "*". Empty: all.
+	Allow []string `yaml:"allow"`
+	// Deny lists headers, in the same way, that never do, also if Allow has them.
+	Deny []string `yaml:"deny"`
+	// MaxHeaders is how many header values of one request or response an event holds; what comes after them is left out. Default: 256.
+	MaxHeaders int `yaml:"max_headers"`
+	// MaxValue is how long the value of a header may be; what is longer is cut. Default: 16KiB.
+	MaxValue Size `yaml:"max_value"`
 	// Promote lists request headers that also become fields of their own.
 	Promote []string `yaml:"promote"`
+}
+
+// Cookies says what happens to single cookies.
+type Cookies struct {
+	// Keep lists cookies whose values may leave the host in clear text, in any case.
+	Keep []string `yaml:"keep"`
+}
+
+// Quarantine says what happens to lines that fit no format.
+type Quarantine struct {
+	// Raw is encrypted (with a key that follows from headers.hash_key, or from the one in state_dir: only who has that can list or replay
+	// the lines) or clear. Default: encrypted.
+	Raw string `yaml:"raw"`
 }
 
 // OnChange says what to do about a changed format, by the class of the change: evolve (register the schema and go on), quarantine (go

@@ -119,6 +119,14 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("evolve without an id", "", site+"on_change: {registry_away: evolve}\n", `"evolve" is not one of hold, quarantine`)
 	f("output not built", "", site+"outputs: [s3]\n", `"s3" is not one of kafka`)
 	f("short key", "", site+"headers: {hash_key: short}\n", "too short to protect")
+	f("short previous key", "", site+"headers: {previous_hash_key: short}\n", "previous_hash_key: is too short to protect")
+	f("star within", "", site+"headers: {allow: ['x-*-y']}\n", `headers.allow: "x-*-y" is not the name of a header`)
+	f("empty name", "", site+"headers: {deny: ['']}\n", `headers.deny: "" is not the name`)
+	f("empty cookie", "", site+"headers: {cookies: {keep: ['']}}\n", "an empty name keeps nothing")
+	f("no headers", "", site+"headers: {max_headers: 0}\n", "0 is not between 1 and 10000")
+	f("tiny values", "", site+"headers: {max_value: 8}\n", "is not between 64B and 1MiB")
+	f("addresses", "", site+"addresses: encrypt\n", `"encrypt" is not one of keep, truncate, hash`)
+	f("quarantine", "", site+"quarantine: {raw: masked}\n", `"masked" is not one of encrypted, clear`)
 	f("topic clash", "kafka: {state_topic: nginx.shop.access}\n", site, "is used as kafka.state_topic")
 }
 

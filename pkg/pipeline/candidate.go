@@ -73,7 +73,7 @@ func (s *Site) candidate(k *knownFormat) (*candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := newKeyer(f, s.cfg.PartitionBy, s.cfg.Instance)
+	key, err := newKeyer(f, s.cfg.PartitionBy, s.cfg.Instance, s.cfg.Secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (s *Site) judge(c *candidate, k *knownFormat, told bool) {
 	f, refused, err := c.reg.state()
 	switch {
 	case f != nil && c.frame == nil:
-		err := c.prepare(f, s.cfg.Secrets)
+		err := c.prepare(f, &s.cfg)
 		if err == nil {
 			c.names, err = avro.NewHeaderNames(c.event, len(f.Prefix))
 		}

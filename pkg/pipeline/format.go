@@ -34,9 +34,9 @@ func NewFormat(f *logformat.Format, o schema.Options) (*Format, error) {
 	return &Format{split: f, event: ev}, nil
 }
 
-// Prepare compiles the encoder. prefix is put before every event: the framing with the schema's id or fingerprint.
-func (f *Format) Prepare(prefix []byte, secrets *avro.Secrets) error {
-	enc, err := avro.NewEncoder(f.split, f.event, avro.Options{Prefix: prefix, Secrets: secrets})
+// Prepare compiles the encoder.
+func (f *Format) Prepare(o avro.Options) error {
+	enc, err := avro.NewEncoder(f.split, f.event, o)
 	if err != nil {
 		return fmt.Errorf("compile the encoder of format %s: %w", f.Name(), err)
 	}
@@ -83,15 +83,15 @@ type keyer struct {
 }
 
 // newKeyer returns nil if records have no key.
-func newKeyer(f *Format, by, instance string) (*keyer, error) {
+func newKeyer(f *Format, by, instance string, secrets *avro.Secrets) (*keyer, error) {
 	switch by {
 	case "", "none":
 		return nil, nil
 	case "host":
 		return &keyer{fixed: []byte(instance)}, nil
 	}
-	if avro.MayHoldSecret(by) || strings.HasPrefix(by, "arg_") { // parameters have names that nobody foresees
-		return nil, fmt.Errorf("partition_by: %s may hold secrets, which a key would carry in clear text; choose another field", by)
+	if secrets.MayHold(by) || strings.HasPrefix(by, "arg_") { // parameters have names that nobody foresees
+		return nil, fmt.Errorf("partition_by: %s may hold secrets or addresses that are to be hidden, which a key would carry in clear text; choose another field", by)
 	}
 	var names []string
 	for i, c := range f.split.Columns() {

@@ -63,7 +63,7 @@ func ready(t testing.TB, s *Site, l *line) {
 	}
 	l.formats = s.candidates(l.st.Formats)
 	for _, c := range l.formats {
-		if err := c.prepare(&Frame{}, nil); err != nil {
+		if err := c.prepare(&Frame{}, &Config{}); err != nil {
 			t.Fatal(err)
 		}
 		c.verdict = toEvents

@@ -34,8 +34,9 @@ type line struct {
 	held         *candidate   // whose line the site stops at; nil: it goes on
 	looked       time.Time    // when the configuration was looked at
 	lookPause    time.Duration
-	lookedAnew   bool   // it was looked at after the present block was read
-	number       int64  // of the session
+	lookedAnew   bool  // it was looked at after the present block was read
+	number       int64 // of the session
+	seal         *avro.Sealer
 	quarKnown    bool   // the quarantine's schema is in this session's records
 	changesKnown bool   // likewise that of changes
 	drift        *drift // nil: changes of the data are not looked for
@@ -72,14 +73,20 @@ func (f *freeList) put(b *sink.Batch) {
 	f.list = append(f.list, b)
 }
 
-func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) *line {
+func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) (*line, error) {
 	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}}
 	l.batch = l.free.get()
+	if k := s.cfg.Seal; k != nil {
+		var err error
+		if l.seal, err = k.Sealer(); err != nil {
+			return nil, err
+		}
+	}
 	if c := s.cfg.Drift; c != nil {
 		l.drift = newDrift(driftConfig{RejectShare: c.RejectedShare, HeaderShare: c.HeaderShare, Window: c.window, MinLines: c.minLines}, st.Drift)
 		l.countHeader = l.drift.header
 	}
-	return l
+	return l, nil
 }
 
 // run reads, writes and commits until ctx ends or something fails. When ctx ends it commits what it has and returns nil. work is
@@ -279,6 +286,7 @@ func (l *line) event(raw []byte) (rej rejection) {
 			b.Undo()
 			return rejection{reason: ReasonTooLarge, text: fmt.Sprintf("its event would be longer than %d bytes", limit), format: c.Format, column: -1}
 		}
+		l.tally.cuts += int64(c.enc.Cuts())
 		b.Header = c.frame.Header
 		b.Add(sink.Events, eventTime)
 		if l.drift != nil && l.drift.event() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ngxtap/pkg/avro"
 	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink"
 	"ngxtap/pkg/sink/sinktest"
@@ -173,12 +174,12 @@ func TestKeys(t *testing.T) {
 	key := func(by string) string {
 		t.Helper()
 		far := sinktest.NewMemory()
-		cfg := config(t, far, logFile(t, "200 \"a\" \"/x?\\x22\"\n"), newFormat(t, `$status "$http_x_id" "$uri"`))
+		cfg := config(t, far, logFile(t, "200 \"a\" \"/x?\\x22\"\n"), newFormat(t, `$status "$http_x_id" "$tenant"`))
 		cfg.PartitionBy = by
 		once(t, cfg)
 		return string(far.Records()[0].Key)
 	}
-	for by, want := range map[string]string{"none": "", "host": "web-01", "status": "200", "uri": `/x?"`} {
+	for by, want := range map[string]string{"none": "", "host": "web-01", "status": "200", "tenant": `/x?"`} {
 		if got := key(by); got != want {
 			t.Errorf("partition_by %s: key %q, want %q", by, got, want)
 		}
@@ -188,11 +189,22 @@ func TestKeys(t *testing.T) {
 	if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "it has [status]") {
 		t.Errorf("err = %v", err)
 	}
-	for _, by := range []string{"request_uri", "args", "cookie_sid", "arg_page", "upstream_cookie_sid", "sent_trailer_set_cookie"} {
+	for _, by := range []string{"request_uri", "uri", "my_url", "args", "cookie_sid", "arg_page", "upstream_cookie_sid", "sent_trailer_set_cookie"} {
 		cfg = config(t, sinktest.NewMemory(), "x", newFormat(t, `$status "$`+by+`"`))
 		cfg.PartitionBy = by
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), "may hold secrets") {
 			t.Errorf("%s: err = %v", by, err)
+		}
+	}
+	hide, err := avro.NewSecrets(avro.Rules{Key: []byte("0123456789abcdef"), Addresses: avro.TruncateAddresses})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secrets := range []*avro.Secrets{nil, hide} {
+		cfg = config(t, sinktest.NewMemory(), "x", newFormat(t, `$status $remote_addr`))
+		cfg.PartitionBy, cfg.Secrets = "remote_addr", secrets
+		if _, err := New(cfg); (err == nil) != (secrets == nil) {
+			t.Errorf("partition_by remote_addr: err = %v", err)
 		}
 	}
 }
@@ -205,7 +217,10 @@ func TestNoAllocationPerLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newLine(s, nil, nil, &state{})
+	l, err := newLine(s, nil, nil, &state{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ready(t, s, l)
 	l.enter("g1")
 	block := []byte(strings.Repeat(`200 "4527611b32b5cd63"`+"\n", 100))

@@ -109,9 +109,9 @@ func (s *Site) frames(ctx context.Context) error {
 	return nil
 }
 
-// prepare compiles the encoder of f, whose values are marked by frame.
-func (f *Format) prepare(frame *Frame, secrets *avro.Secrets) error {
-	if err := f.Prepare(frame.Prefix, secrets); err != nil {
+// prepare compiles the encoder of f, whose values are marked by frame, for a site.
+func (f *Format) prepare(frame *Frame, cfg *Config) error {
+	if err := f.Prepare(avro.Options{Prefix: frame.Prefix, Secrets: cfg.Secrets, Headers: cfg.Headers}); err != nil {
 		return err
 	}
 	f.frame = frame

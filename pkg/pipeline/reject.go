@@ -56,6 +56,7 @@ func (l *line) quarantine(raw []byte, off int64, q *avro.Quarantined, r rejectio
 	q.Time = time.Now().UnixMicro()
 	q.Reason, q.Column, q.Variable = r.text, r.column, r.variable
 	q.Format, q.Fingerprint = f.Name(), f.Fingerprint()
+	q.Seal, q.NoSum = l.seal, l.site.cfg.Secrets.HidesSum()
 	if !l.quarKnown {
 		l.quarKnown = true
 		l.schema(frame.Announce, quarantineFingerprint(), schema.QuarantinedLine)

@@ -23,6 +23,7 @@ type ReplayConfig struct {
 	Frames      []*Frame  // of their events, in the same order
 	Frame       *Frame    // of schema.QuarantineReplayed
 	Secrets     *avro.Secrets
+	Headers     avro.HeaderRules
 	PartitionBy string // as of the site
 	DryRun      bool   // send nothing
 	Unrecorded  bool   // replay also lines of which no record says any more whether they were
@@ -49,7 +50,8 @@ type QuarantineRecord struct {
 	Partition int32
 	Offset    int64
 	Line      *avro.Quarantined // with Whole
-	Raw       []byte            // of Line
+	Raw       []byte            // of Line, decrypted; nil where Sealed is set
+	Sealed    string            // why Raw can't be decrypted, for people; empty if it is there
 	Done      *avro.Replayed
 }
 
@@ -280,7 +282,10 @@ func (s *replaySession) line(q *QuarantineRecord) error {
 	if s.cfg.Limit > 0 && s.replayed()+s.res.Sent+s.lines >= s.cfg.Limit {
 		return errReplayLimit
 	}
-	why := unfit(q.Line, q.Raw)
+	why := q.Sealed
+	if why == "" {
+		why = unfit(q.Line, q.Raw)
+	}
 	switch {
 	case s.ledger.Unrecorded(q.Partition, q.Offset):
 		why = replayUnrecorded

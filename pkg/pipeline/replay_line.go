@@ -30,10 +30,11 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // unfit says why a line must not be tried, or "".
 func unfit(q *avro.Quarantined, raw []byte) string {
+	noSum := q.RawKey != "" && q.Whole.CRC32C == 0 // see Quarantined.NoSum: that it could be decrypted is proof enough
 	switch {
 	case int64(len(raw)) != q.Whole.Length:
 		return replayHead
-	case crc32.Checksum(raw, castagnoli) != q.Whole.CRC32C:
+	case !noSum && crc32.Checksum(raw, castagnoli) != q.Whole.CRC32C:
 		return replayChanged
 	case strings.HasPrefix(q.Reason, tornReason):
 		return replayTorn
@@ -50,11 +51,11 @@ type replayFormat struct {
 }
 
 func newReplayFormat(f *Format, frame *Frame, cfg *ReplayConfig) (*replayFormat, error) {
-	key, err := newKeyer(f, cfg.PartitionBy, "")
+	key, err := newKeyer(f, cfg.PartitionBy, "", cfg.Secrets)
 	if err != nil {
 		return nil, err
 	}
-	enc, err := avro.NewEncoder(f.split, f.event, avro.Options{Prefix: frame.Prefix, Secrets: cfg.Secrets})
+	enc, err := avro.NewEncoder(f.split, f.event, avro.Options{Prefix: frame.Prefix, Secrets: cfg.Secrets, Headers: cfg.Headers})
 	if err != nil {
 		return nil, fmt.Errorf("compile the encoder of format %s: %w", f.Name(), err)
 	}

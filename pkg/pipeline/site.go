@@ -32,6 +32,8 @@ type Config struct {
 	OnChange       Policy        // what to do when they change
 	Drift          *Drift        // which changes of the data are told; nil: none
 	Secrets        *avro.Secrets // rules for secret headers and parameters; nil: none
+	Headers        avro.HeaderRules
+	Seal           *avro.SealKey // encrypts the lines in quarantine; nil: they go out as they are
 	PartitionBy    string        // none, host, or the name of an event field whose value becomes the key
 	CommitInterval time.Duration // the longest time that events wait for their commit
 	Once           bool          // read every file to its end, commit, return
@@ -107,7 +109,7 @@ func New(cfg Config) (*Site, error) {
 // use makes formats those of the configuration, if they can be used.
 func (s *Site) use(formats []*Format) error {
 	for _, f := range formats {
-		if _, err := newKeyer(f, s.cfg.PartitionBy, s.cfg.Instance); err != nil {
+		if _, err := newKeyer(f, s.cfg.PartitionBy, s.cfg.Instance, s.cfg.Secrets); err != nil {
 			return err
 		}
 	}
@@ -253,7 +255,10 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	s.stats.files.Store(in)
 
 	failpoint.Hit(failpoint.Opened)
-	l := newLine(s, out, in, st)
+	l, err := newLine(s, out, in, st)
+	if err != nil {
+		return 0, err
+	}
 	l.adopt(l.registered(ctx))
 	if pos == nil {
 		// From here on it is known where this site began: what is rotated away before its first line arrives is not taken for older

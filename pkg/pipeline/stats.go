@@ -64,6 +64,7 @@ type Stats struct {
 	Events      atomic.Int64 // lines that became events
 	Quarantined atomic.Int64 // lines in quarantine
 	Blank       atomic.Int64 // empty lines
+	Cuts        atomic.Int64 // header values that were cut or left out
 	Losses      atomic.Int64 // how often bytes were declared lost, also where nobody can say how many
 	Commits     atomic.Int64
 	Sessions    atomic.Int64 // sessions begun; every one after the first is a recovery
@@ -202,7 +203,7 @@ func (s *Stats) setState(state string) {
 // tally is what happened since the last commit. It becomes part of Stats when the commit succeeds, and is forgotten otherwise.
 type tally struct {
 	events, blank int64
-	losses        int64
+	losses, cuts  int64
 	quarantined   [len(reasons)]int64
 	bytes         Count
 	changes       []schema.ChangeEvent
@@ -220,6 +221,7 @@ func (s *Stats) commit(t *tally, took time.Duration, pending int64) {
 	s.Events.Add(t.events)
 	s.Blank.Add(t.blank)
 	s.Losses.Add(t.losses)
+	s.Cuts.Add(t.cuts)
 	s.Commits.Add(1)
 	s.LastCommit.Store(time.Now().UnixMicro())
 	s.CommitTime.Store(took.Microseconds())

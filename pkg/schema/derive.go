@@ -11,7 +11,7 @@ import (
 
 // Derive returns the schema of the events of a format. The fields are, in this order: the envelope (event_time, site, origin); one
 // field for each variable in the order of the line, where $request stands for method, path, query, protocol and request;
-// request_headers, response_headers and, if the format names any, upstream_headers; the promoted headers; invalid_utf8.
+// request_headers, response_headers and, if the format names any, upstream_headers; the promoted headers; invalid_utf8; cut.
 //
 // Names. The namespace is "ngxtap." and the site's name with every byte outside A-Z a-z 0-9 replaced by "_", and with "_" before a
 // leading digit. A variable's field bears its name, with "_" before a leading digit ($1 is _1). The names that ngxtap itself uses are
@@ -34,6 +34,8 @@ func Derive(f *logformat.Format, o Options) (*Event, error) {
 	}
 	d.add(Field{Name: "invalid_utf8", Source: InvalidUTF8}, `{"type":"array","items":"string"}`, "[]",
 		"Names of the fields whose bytes were not UTF-8, where U+FFFD stands for what was not; header values as request_headers.NAME.")
+	d.add(Field{Name: "cut", Source: Cut}, `{"type":"array","items":"string"}`, "[]",
+		"Names of the fields that are not there in full: header values that were cut as request_headers.NAME, and request_headers where headers were left out.")
 	e := &Event{namespace: "ngxtap." + avroName(o.Site), fields: d.fields}
 	e.json = d.record(e.namespace)
 	var err error
@@ -47,7 +49,7 @@ func Derive(f *logformat.Format, o Options) (*Event, error) {
 // a format never renames the field of another variable.
 var ownNames = []string{
 	"event_time", "site", "origin", "request", "method", "path", "query", "protocol",
-	"request_headers", "response_headers", "upstream_headers", "invalid_utf8",
+	"request_headers", "response_headers", "upstream_headers", "invalid_utf8", "cut",
 }
 
 // Names of the variables of our njs kit that hold all headers.

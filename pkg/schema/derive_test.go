@@ -110,19 +110,19 @@ func TestDeriveFields(t *testing.T) {
 		promote      []string
 		want         string
 	}{
-		{"request", `"$request"`, nil, envelope + "method/0 path/0 query/0 protocol/0 request/0 request_headers response_headers invalid_utf8"},
-		{"time by precedence", `[$time_local] $time_iso8601 $msec $status`, nil, "event_time/2/1/0 site origin status/3 request_headers response_headers invalid_utf8"},
+		{"request", `"$request"`, nil, envelope + "method/0 path/0 query/0 protocol/0 request/0 request_headers response_headers invalid_utf8 cut"},
+		{"time by precedence", `[$time_local] $time_iso8601 $msec $status`, nil, "event_time/2/1/0 site origin status/3 request_headers response_headers invalid_utf8 cut"},
 		{"repeated variables", `$status $status "$http_a" "$http_a" $msec $msec "$request" "$request"`, nil,
-			"event_time/4 site origin status/0 method/6 path/6 query/6 protocol/6 request/6 request_headers/2 response_headers invalid_utf8"},
+			"event_time/4 site origin status/0 method/6 path/6 query/6 protocol/6 request/6 request_headers/2 response_headers invalid_utf8 cut"},
 		{"our own names", `"$site" "$method" "$request_headers" "$origin" "$var_site"`, nil,
-			envelope + "var_site/0 var_method/1 var_request_headers/2 var_origin/3 var_var_site/4 request_headers response_headers invalid_utf8"},
-		{"leading digit", `"$1" "$_1" "$2"`, nil, envelope + "_1/0 var__1/1 _2/2 request_headers response_headers invalid_utf8"},
-		{"clash of a clash", `"$var_path" "$path"`, nil, envelope + "var_path/0 var_path_2/1 request_headers response_headers invalid_utf8"},
-		{"all families", `"$http_a" "$sent_http_b" "$upstream_http_c" "$http_d"`, nil, envelope + "request_headers/0/3 response_headers/1 upstream_headers/2 invalid_utf8"},
+			envelope + "var_site/0 var_method/1 var_request_headers/2 var_origin/3 var_var_site/4 request_headers response_headers invalid_utf8 cut"},
+		{"leading digit", `"$1" "$_1" "$2"`, nil, envelope + "_1/0 var__1/1 _2/2 request_headers response_headers invalid_utf8 cut"},
+		{"clash of a clash", `"$var_path" "$path"`, nil, envelope + "var_path/0 var_path_2/1 request_headers response_headers invalid_utf8 cut"},
+		{"all families", `"$http_a" "$sent_http_b" "$upstream_http_c" "$http_d"`, nil, envelope + "request_headers/0/3 response_headers/1 upstream_headers/2 invalid_utf8 cut"},
 		{"kit", `"$http_a" "$ngxtap_request_headers" "$ngxtap_response_headers"`, []string{"a", "b"},
-			envelope + "request_headers/0/1 response_headers/2 a/0/1 b/1 invalid_utf8"},
+			envelope + "request_headers/0/1 response_headers/2 a/0/1 b/1 invalid_utf8 cut"},
 		{"promoted", `"$http_x_id" "$sent_http_x_id" $status`, []string{"X-Id", "x-id", "response:x-id", "x_id", "status", "upstream:x-id"},
-			envelope + "status/2 request_headers/0 response_headers/1 x_id/0 response_x_id/1 header_x_id header_status upstream_x_id invalid_utf8"},
+			envelope + "status/2 request_headers/0 response_headers/1 x_id/0 response_x_id/1 header_x_id header_status upstream_x_id invalid_utf8 cut"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := derive(t, c.format, Options{Promote: c.promote})

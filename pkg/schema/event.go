@@ -35,6 +35,7 @@ const (
 	HeaderMap                 // all headers of a Family
 	Promoted                  // one header of a Family, by its name in Header
 	InvalidUTF8               // names of the values that had to be repaired
+	Cut                       // names of what is not there in full
 )
 
 // Field is one field of an event, in the order of the record.

@@ -2,7 +2,13 @@ package schema
 
 // QuarantinedLine is the Avro schema of a record of the topic <topic>.quarantine: one line that fits no format of its site. It is
 // the same for every site, and may only change in ways that the FULL compatibility level allows. The encoder of it is in pkg/avro.
-const QuarantinedLine = `{"type":"record","name":"QuarantinedLine","namespace":"ngxtap",` +
+const QuarantinedLine = quarantinedLine + `,` +
+	`{"name":"raw_key","type":["null","string"],"doc":"Id of the key that raw is encrypted with, null where raw is the line itself.","default":null}]}`
+
+// QuarantinedLine1 is what such records were before raw could be encrypted; topics still hold some.
+const QuarantinedLine1 = quarantinedLine + `]}`
+
+const quarantinedLine = `{"type":"record","name":"QuarantinedLine","namespace":"ngxtap",` +
 	`"doc":"A line of an access log that fits no format of its site.","fields":[` +
 	`{"name":"event_time","type":{"type":"long","logicalType":"timestamp-micros"},"doc":"When the line was rejected."},` +
 	`{"name":"site","type":"string","doc":"The site whose log holds the line."},` +
@@ -15,7 +21,7 @@ const QuarantinedLine = `{"type":"record","name":"QuarantinedLine","namespace":"
 	`{"name":"raw","type":"bytes","doc":"The line without its newline, or its head if it is truncated."},` +
 	`{"name":"line_length","type":"long","doc":"Length of the whole line in bytes, without its newline, also where it exceeds origin.length."},` +
 	`{"name":"raw_sha256","type":["null","bytes"],"doc":"SHA-256 of the whole line where raw is not the whole line.","default":null},` +
-	`{"name":"truncated","type":"boolean","doc":"Whether raw holds only the head of the line.","default":false}]}`
+	`{"name":"truncated","type":"boolean","doc":"Whether raw holds only the head of the line.","default":false}`
 
 // originType is the record that says which bytes of which file an event came from. (file, offset) identifies an event.
 const originType = `{"type":"record","name":"Origin","doc":"Which bytes of which file this came from; (file, offset) is unique.","fields":[` +

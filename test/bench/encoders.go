@@ -132,7 +132,7 @@ func newEncoder(nginxConf string) (*logformat.Format, *avro.Encoder, *schema.Eve
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	secrets, err := avro.NewSecrets(avro.SecretHash, []byte(strings.Repeat("k", 32)), nil)
+	secrets, err := avro.NewSecrets(avro.Rules{Key: []byte(strings.Repeat("k", 32))})
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -78,7 +78,7 @@ func textbookEvent(line string, offset int64) (map[string]any, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	event["invalid_utf8"] = invalid
+	event["invalid_utf8"], event["cut"] = invalid, []string{}
 	return event, nil
 }
 

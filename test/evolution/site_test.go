@@ -44,7 +44,7 @@ func newSite(t *testing.T, registry, text string, extra string, accessLog ...str
 	s.conf = filepath.Join(s.dir, "nginx.conf")
 	path := filepath.Join(s.dir, "access.log")
 	s.write(t, "nginx.conf", text)
-	s.settings = harness.Site{Name: s.name, Paths: []string{path}, Extra: extra,
+	s.settings = harness.Site{Name: s.name, Paths: []string{path}, Extra: extra + clearRaw,
 		AccessLog: append([]string{"nginx_conf: " + s.conf, "format: shop"}, accessLog...)}
 	s.log = harness.NewLog(t, s.journal, path, 2)
 	s.host = harness.NewHost(t, harness.HostConfig{Instance: "evolution-" + s.name, Brokers: brokers(t), Registry: registry, Sites: []harness.Site{s.settings}})
@@ -124,7 +124,7 @@ func (s *site) arrived(t *testing.T) {
 // reconfigure changes the site's file and sends SIGHUP.
 func (s *site) reconfigure(t *testing.T, extra string, accessLog ...string) {
 	t.Helper()
-	s.settings.Extra = extra
+	s.settings.Extra = extra + clearRaw
 	s.settings.AccessLog = append(s.settings.AccessLog, accessLog...)
 	s.host.WriteSite(t, s.settings)
 	s.daemon.Signal(t, syscall.SIGHUP)
@@ -180,6 +180,9 @@ func (s *site) finish(t *testing.T, quarantined ...string) {
 	}
 	s.judge(t, quarantined...)
 }
+
+// clearRaw lets judge see which lines were refused.
+const clearRaw = "\nquarantine: {raw: clear}"
 
 // judge compares everything that was written with what arrived.
 func (s *site) judge(t *testing.T, quarantined ...string) {
