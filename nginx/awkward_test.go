@@ -218,7 +218,7 @@ func newEventer(t *testing.T, conf, name string) *eventer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Prepare(nil, nil); err != nil { // no secrets: values are compared in clear text
+	if err := f.Prepare(avro.Options{}); err != nil { // no secrets: values are compared in clear text
 		t.Fatal(err)
 	}
 	codec, err := goavro.NewCodec(f.Schema())

@@ -284,7 +284,7 @@ func readKit(way *kitWay, lines [][]byte) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := f.Prepare(nil, nil); err != nil {
+	if err := f.Prepare(avro.Options{}); err != nil {
 		return 0, err
 	}
 	lines = lines[:min(len(lines), 2000)]
