@@ -124,7 +124,7 @@ func TestSecretsInURLs(t *testing.T) {
 func TestSecretVariables(t *testing.T) {
 	const url = "https://u:p@h/p?token=v"
 	safe := "https://u:" + hashed("p") + "@h/p?token=" + hashed("v")
-	for _, name := range []string{"request_uri", "uri", "document_uri", "my_url", "saved_request_uri", "arg_next", "login_redirect", "http_referer", "sent_http_location", "upstream_http_location"} {
+	for _, name := range []string{"request_uri", "uri", "document_uri", "my_url", "first_request", "http_x_next_url", "http_x_forwarded_uri", "sent_http_x_accel_redirect", "http_x_original_referer", "saved_request_uri", "arg_next", "login_redirect", "http_referer", "sent_http_location", "upstream_http_location"} {
 		r := newRig(t, logformat.EscapeDefault, `"$`+name+`"`, Options{Secrets: rules(t, Rules{})})
 		if out := r.encode(t, `"`+url+`"`); !bytes.Contains(out, []byte(safe)) {
 			t.Errorf("$%s: %s", name, r.json(t, `"`+url+`"`))
@@ -135,6 +135,18 @@ func TestSecretVariables(t *testing.T) {
 		r := newRig(t, logformat.EscapeDefault, `"$`+name+`"`, Options{Secrets: rules(t, Rules{})})
 		if out := r.encode(t, `"ABCDEF"`); bytes.Contains(out, []byte("ABCDEF")) != clear {
 			t.Errorf("$%s: %s", name, r.json(t, `"ABCDEF"`))
+		}
+	}
+	for name, want := range map[string]policy{
+		"authorization": wholeSecret, "proxy-authorization": wholeSecret, "cookie": cookieSecrets, "set-cookie": setCookieSecrets, "x-api-key": wholeSecret,
+		"x-auth-token": wholeSecret, "x-csrf": wholeSecret, "x-csrftoken": wholeSecret, "x-xsrf-token": wholeSecret, "x-amz-security-token": wholeSecret,
+		"my-secret": wholeSecret, "x-session-id": wholeSecret, "session": wholeSecret, "x-hub-signature": wholeSecret, "cf-access-jwt-assertion": wholeSecret,
+		"content-location": urlSecrets, "x-original-url": urlSecrets, "referer": urlSecrets,
+		"accept": inClear, "user-agent": inClear, "host": inClear, "x-request-id": inClear, "connection": inClear, "accept-encoding": inClear, "etag": inClear,
+		"sec-websocket-key": inClear, "x-forwarded-for": inClear, "": inClear,
+	} {
+		if got := rules(t, Rules{}).header([]byte(name)); got != want {
+			t.Errorf("header %s: policy %d, want %d", name, got, want)
 		}
 	}
 	r := newRig(t, logformat.EscapeDefault, `"$request"`, Options{Secrets: rules(t, Rules{})})

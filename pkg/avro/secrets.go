@@ -33,7 +33,7 @@ func ParseSecretMode(s string) (SecretMode, error) {
 
 // Secrets says which values must not leave the host in clear text. It does not change, and can be shared by encoders.
 //
-// Secret are the headers of secretHeader, each cookie of Cookie and Set-Cookie, the variables that hold one cookie, the variables that are named
+// Secret are the headers of namedHeader, each cookie of Cookie and Set-Cookie, the variables that hold one cookie, the variables that are named
 // like a token or password, and the parameters of query strings that are named like a token, key, password, session or signature, and
 // passwords in URLs, wherever a request's target stands: $request, $request_uri, $uri, $args, $arg_NAME, variables that are named like a
 // URL, and headers that hold one. Addresses of clients are treated as Rules.Addresses says.
@@ -118,8 +118,7 @@ func headerPolicy(name []byte) policy {
 		return cookieSecrets
 	case "set-cookie":
 		return setCookieSecrets
-	case "referer", "location", "content-location", "refresh", "link", "destination", "x-original-url", "x-original-uri", "x-rewrite-url",
-		"x-forwarded-uri", "x-forwarded-url", "x-forwarded-path", "x-request-uri", "x-accel-redirect", "x-envoy-original-path", "x-waws-unencoded-url":
+	case "referer", "location", "refresh", "link", "destination", "x-forwarded-path", "x-envoy-original-path":
 		return urlSecrets
 	case "forwarded":
 		return forwardedList
@@ -129,48 +128,47 @@ func headerPolicy(name []byte) policy {
 		"fastly-client-ip", "x-azure-clientip", "x-envoy-external-address", "x-appengine-user-ip", "client-ip":
 		return oneAddress
 	}
-	if secretHeader(name) {
-		return wholeSecret
-	}
-	return inClear
+	return namedHeader(name)
 }
 
-// What secret headers end in.
-var (
-	endsInN = [...]string{"-token", "-authorization", "-jwt-assertion"}
-	endsInT = [...]string{"-secret", "-jwt"}
-	endsInY = [...]string{"-api-key", "-apikey", "-access-key", "-auth-key"}
-	endsInD = [...]string{"-password"}
-)
+// headerEnd is what the names of headers of a policy end in.
+type headerEnd struct {
+	end    string
+	policy policy
+}
 
-// secretHeader tells whether the whole value of a header is a secret.
-func secretHeader(name []byte) bool {
-	switch string(name) {
-	case "":
-		return false
-	case "x-csrf", "x-xsrf", "authorization", "proxy-authorization", "x-api-key", "api-key", "apikey", "x-auth-token", "token", "secret", "jwt", "x-amzn-oidc-data":
-		return true
-	}
-	if len(name) > 6 && (string(name[:6]) == "x-csrf" || string(name[:6]) == "x-xsrf") {
-		return true
-	}
-	var ends []string // of this last byte: a kit brings names by the dozen
-	switch name[len(name)-1] {
-	case 'n':
-		ends = endsInN[:]
-	case 't':
-		ends = endsInT[:]
-	case 'y':
-		ends = endsInY[:]
-	case 'd':
-		ends = endsInD[:]
-	}
-	for _, end := range ends {
-		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
-			return true
+// headerEnds are by their last byte: a kit brings names by the dozen.
+var headerEnds = func() (by [256][]headerEnd) {
+	for p, ends := range map[policy][]string{
+		wholeSecret: {"-token", "-secret", "-password", "-api-key", "-apikey", "-access-key", "-auth-key", "-jwt", "-jwt-assertion", "-authorization", "-signature",
+			"session-id", "-session", "-sessionid"},
+		urlSecrets: {"-url", "-uri", "-location", "-referer", "-referrer", "-redirect"},
+	} {
+		for _, end := range ends {
+			c := end[len(end)-1]
+			by[c] = append(by[c], headerEnd{end, p})
 		}
 	}
-	return false
+	return by
+}()
+
+// namedHeader returns the policy for a header of which nothing is known but its name.
+func namedHeader(name []byte) policy {
+	switch string(name) {
+	case "":
+		return inClear
+	case "authorization", "api-key", "apikey", "token", "secret", "jwt", "session", "x-amzn-oidc-data":
+		return wholeSecret
+	}
+	if len(name) >= 6 && (string(name[:6]) == "x-csrf" || string(name[:6]) == "x-xsrf") {
+		return wholeSecret
+	}
+	for _, e := range headerEnds[name[len(name)-1]] {
+		if len(name) >= len(e.end) && string(name[len(name)-len(e.end):]) == e.end {
+			return e.policy
+		}
+	}
+	return inClear
 }
 
 // HidesSum tells whether the checksum of a line must not leave the host: addresses are so short that who knows the rest of a line could
@@ -232,6 +230,9 @@ func (s *Secrets) variable(name string) policy {
 func (s *Secrets) named(name string) policy {
 	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
 		return wholeSecret
+	}
+	if strings.HasSuffix(name, "_request") {
+		return urlSecrets
 	}
 	for word := range strings.SplitSeq(name, "_") {
 		switch word {
