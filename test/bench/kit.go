@@ -284,7 +284,8 @@ func readKit(way *kitWay, lines [][]byte) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := f.Prepare(avro.Options{}); err != nil {
+	encoder, err := avro.NewEncoder(lf, f.Event(), avro.Options{})
+	if err != nil {
 		return 0, err
 	}
 	lines = lines[:min(len(lines), 2000)]
@@ -297,7 +298,7 @@ func readKit(way *kitWay, lines [][]byte) (float64, error) {
 			if spans, err = lf.Split(spans[:0], line); err != nil {
 				return 0, fmt.Errorf("%w in %q", err, line)
 			}
-			if event, _, err = f.Encoder().AppendEvent(event[:0], line, spans, &avro.Origin{Site: "bench", File: "f"}); err != nil {
+			if event, _, err = encoder.AppendEvent(event[:0], line, spans, &avro.Origin{Site: "bench", File: "f"}); err != nil {
 				return 0, fmt.Errorf("%w in %q", err, line)
 			}
 		}
