@@ -5,6 +5,7 @@ package components
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,10 +20,13 @@ func TestKilledTestLeavesNothing(t *testing.T) {
 	Require(t, PartNginx)
 	if os.Getenv("COMPONENTS_CHILD") == "1" {
 		n := StartNginx(t, plainConf, map[string]string{"word": "x"})
-		workers, err := n.workers()
-		if err != nil {
-			t.Fatal(err)
-		}
+		var workers []string
+		Eventually(t, 20*time.Second, func() (err error) { // Nginx may listen before it has a worker
+			if workers, err = n.workers(); err == nil && len(workers) == 0 {
+				err = errors.New("there is no worker yet")
+			}
+			return err
+		})
 		fmt.Println("pids", n.PID(), strings.Join(workers, " "))
 		<-t.Context().Done() // the parent kills us here
 		return
