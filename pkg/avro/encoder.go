@@ -24,6 +24,9 @@ type Encoder struct {
 	secrets *redactor                                // nil: every value is kept
 	kits    [logformat.UpstreamHeader + 1]*headerSet // by family, nil where no column holds all headers; filled anew for each line
 
+	maxValue int  // of filter
+	filtered bool // filter leaves headers out
+
 	// The following belong to the line being encoded.
 	plain        int32                 // how many bytes of it stand for themselves
 	invalid      nameList              // what had to be repaired
@@ -71,6 +74,7 @@ func NewEncoder(f *logformat.Format, ev *schema.Event, o Options) (*Encoder, err
 		format: f, columns: f.Columns(), escape: f.Escape(), dash: f.Missing([]byte("-")), prefix: slices.Clone(o.Prefix),
 		filter: newHeaderFilter(&o.Headers), noSum: o.Secrets.HidesSum(), secrets: newRedactor(o.Secrets), clocks: make([]timeMemo, len(f.Columns())),
 	}
+	e.maxValue, e.filtered = e.filter.maxValue, e.filter.allow != nil || e.filter.deny != nil
 	for _, field := range ev.Fields() {
 		for _, c := range field.Columns {
 			if c < 0 || c >= len(e.columns) {

@@ -87,7 +87,9 @@ func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans
 		}
 		e.room--
 		dst = append(dst, h.key...)
-		if plain && h.policy != wholeSecret {
+		if plain && h.policy == inClear && len(v) <= e.maxValue {
+			dst = appendBytes(dst, v)
+		} else if plain && h.policy != wholeSecret {
 			dst = e.appendValueOf(dst, e.clear(v, h.policy), h.name)
 		} else {
 			dst = e.appendHeaderText(dst, e.unescape(v, plain), h)
@@ -131,7 +133,7 @@ func (e *Encoder) appendSplit(dst []byte, h *headerColumn, v []byte) []byte {
 
 // appendValueOf writes the text of a header, as much of it as may be; name is what cut says then.
 func (e *Encoder) appendValueOf(dst, text, name []byte) []byte {
-	if len(text) > e.filter.maxValue {
+	if len(text) > e.maxValue {
 		text = e.shorten(text)
 		e.cut.add(name)
 		e.cuts++
@@ -141,7 +143,7 @@ func (e *Encoder) appendValueOf(dst, text, name []byte) []byte {
 
 // shorten cuts a text at the end of a character.
 func (e *Encoder) shorten(text []byte) []byte {
-	n := e.filter.maxValue
+	n := e.maxValue
 	for n > 0 && !utf8.RuneStart(text[n]) {
 		n--
 	}
@@ -163,6 +165,7 @@ func (e *Encoder) readKit(plan *headerPlan, line []byte, at logformat.Span) erro
 
 // appendKit writes the headers of the plan's set into the open map.
 func (e *Encoder) appendKit(dst []byte, b *blocks, plan *headerPlan) []byte {
+	room := e.room
 	for i := range plan.kit.items {
 		h := &plan.kit.items[i]
 		if !h.first {
@@ -170,10 +173,10 @@ func (e *Encoder) appendKit(dst []byte, b *blocks, plan *headerPlan) []byte {
 		}
 		name := plan.kit.name(h)
 		policy := e.headerPolicy(name)
-		if e.drops(policy) || !e.filter.takes(name) {
+		if e.drops(policy) || e.filtered && !e.filter.takes(name) {
 			continue
 		}
-		if e.room == 0 {
+		if room == 0 {
 			e.left += plan.kit.count(h)
 			continue
 		}
@@ -183,14 +186,14 @@ func (e *Encoder) appendKit(dst []byte, b *blocks, plan *headerPlan) []byte {
 		dst = values.begin(dst)
 		repaired, short := false, false
 		for v := h; v != nil; v = plan.kit.next(v) {
-			if e.room == 0 {
+			if room == 0 {
 				e.left++
 				continue
 			}
-			e.room--
+			room--
 			text, bad := e.safe(plan.kit.value(v), policy)
 			repaired = repaired || bad
-			if len(text) > e.filter.maxValue {
+			if len(text) > e.maxValue {
 				text, short = e.shorten(text), true
 				e.cuts++
 			}
@@ -205,6 +208,7 @@ func (e *Encoder) appendKit(dst []byte, b *blocks, plan *headerPlan) []byte {
 			e.markHeader(&e.cut, plan.field, name)
 		}
 	}
+	e.room = room
 	return dst
 }
 
@@ -284,7 +288,7 @@ func (e *Encoder) appendPromoted(dst []byte, s *step, line []byte, spans []logfo
 
 // shortened returns as much of the text of a promoted header as may be. It is counted where the map has it.
 func (e *Encoder) shortened(s *step, text []byte) []byte {
-	if len(text) <= e.filter.maxValue {
+	if len(text) <= e.maxValue {
 		return text
 	}
 	e.cut.add(s.name)
