@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +29,6 @@ http {
 	access_log logs/json.log ngxtap_json;
 	access_log logs/request.log request;
 	access_log logs/response.log response;
-	access_log logs/plain.log ngxtap_plain;
 	large_client_header_buffers 4 64k;
 	proxy_buffer_size 64k;
 	proxy_buffers 4 64k;
@@ -42,6 +42,27 @@ http {
 	}
 }
 `
+
+// starter is components.StartNginx of some version of Nginx.
+type starter func(conf string, vars map[string]string) *components.Nginx
+
+// eachNginx runs f with the installed Nginx and njs, and with newer ones.
+func eachNginx(t *testing.T, f func(t *testing.T, start starter)) {
+	for _, suite := range append([]string{""}, components.NewerNginx()...) {
+		name := suite
+		if name == "" {
+			name = "installed"
+		}
+		t.Run(name, func(t *testing.T) {
+			f(t, func(conf string, vars map[string]string) *components.Nginx {
+				if suite == "" {
+					return components.StartNginx(t, conf, vars)
+				}
+				return components.StartNewerNginx(t, suite, conf, vars)
+			})
+		})
+	}
+}
 
 // header is one header line; a byte may be anything that Nginx lets through.
 type header struct{ name, value string }
@@ -147,11 +168,13 @@ func logged(t *testing.T, n *components.Nginx, log string) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
-func TestEveryByteOfEveryHeaderIsLogged(t *testing.T) {
+func TestEveryByteOfEveryHeaderIsLogged(t *testing.T) { eachNginx(t, everyByte) }
+
+func everyByte(t *testing.T, start starter) {
 	sent := append([]header{{"Host", "shop.example"}, {"Connection", "close"}}, awkward()...)
 	answered := slices.DeleteFunc(awkward(), func(h header) bool { return h.name == "Cookie" })
 	answered = append(answered, header{"Set-Cookie", "a=1; Path=/"}, header{"Set-Cookie", "b=2"})
-	n := components.StartNginx(t, conf, map[string]string{
+	n := start(conf, map[string]string{
 		"backend": serve(t, "HTTP/1.0 200 OK\r\nContent-Type: text/x; q=\"\xff\"\r\nContent-Length: 2\r\n"+text(answered)+"\r\nok"),
 	})
 	send(t, n, "GET / HTTP/1.1\r\n"+text(sent)+"\r\n")
@@ -187,8 +210,10 @@ func compare(t *testing.T, what, got, want string) {
 	}
 }
 
-func TestHeadersThatNginxKeepsElsewhere(t *testing.T) {
-	n := components.StartNginx(t, conf, map[string]string{"backend": serve(t,
+func TestHeadersThatNginxKeepsElsewhere(t *testing.T) { eachNginx(t, keptElsewhere) }
+
+func keptElsewhere(t *testing.T, start starter) {
+	n := start(conf, map[string]string{"backend": serve(t,
 		"HTTP/1.0 302 Found\r\nLocation: http://other.example/x?y=%20\r\nLast-Modified: Tue, 01 Sep 2026 08:00:00 GMT\r\n\r\n")})
 	if err := os.WriteFile(n.Dir+"/html/file", []byte("four"), 0o644); err != nil {
 		t.Fatal(err)
@@ -224,6 +249,94 @@ func TestHeadersThatNginxKeepsElsewhere(t *testing.T) {
 				t.Errorf("%q: %q lacks %q", tt.request, headers, want)
 			}
 		}
+	}
+}
+
+// Lua's tables keep no order: the values of the kit for Lua are those of njs with names in lower case, sorted.
+func TestLuaWritesTheSameForm(t *testing.T) {
+	components.Require(t, components.PartLua)
+	kit, err := os.ReadFile("lua/ngxtap.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := filepath.Abs("lua")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := append([]header{{"Host", "shop.example"}, {"Connection", "close"}}, awkward()...)
+	answered := slices.DeleteFunc(awkward(), func(h header) bool { return h.name == "Cookie" })
+	answered = append(answered, header{"Content-Type", "text/x"}, header{"Content-Length", "2"}, header{"Set-Cookie", "a=1"}, header{"Set-Cookie", "b"},
+		header{"Last-Modified", "Tue, 01 Sep 2026 08:00:00 GMT"}, header{"Location", "http://x.example/"})
+	n := components.StartNginx(t, strings.NewReplacer("{{.Main}}", "{{.Main}}{{.Lua}}",
+		"include ngxtap.conf;", strings.ReplaceAll(string(kit), "/etc/nginx/lua", folder)).Replace(conf), map[string]string{
+		"backend": serve(t, "HTTP/1.0 200 OK\r\n"+text(answered)+"\r\nok")})
+	send(t, n, "GET / HTTP/1.1\r\n"+text(sent)+"\r\n")
+	compare(t, "request headers", logged(t, n, "request.log")[0], written(sortedLower(sent)))
+	compare(t, "response headers", logged(t, n, "response.log")[0], written(sortedLower(answered)))
+}
+
+// sortedLower returns hs with names in lower case, sorted, those of one name in their order.
+func sortedLower(hs []header) []header {
+	out := slices.Clone(hs)
+	for i, h := range out {
+		b := []byte(h.name)
+		for j, c := range b {
+			if 'A' <= c && c <= 'Z' {
+				b[j] = c + 'a' - 'A'
+			}
+		}
+		out[i].name = string(b)
+	}
+	slices.SortStableFunc(out, func(a, b header) int { return strings.Compare(a.name, b.name) })
+	return out
+}
+
+// What `ngxtap check` says of the variables' use besides log_format is so: njs keeps the first value, and Lua's comes last. if= of access_log
+// and the path of a log belong to the log phase and do no harm.
+func TestEarlyUse(t *testing.T) {
+	const early = `{{.Main}}
+events {}
+http {
+	{{.HTTP}}
+	include ngxtap.conf;
+	log_format response escape=none '$ngxtap_response_headers';
+	server {
+		listen {{.Addr}};
+		add_header X-Mine 1;
+		location /log { access_log logs/if.log response if=$ngxtap_response_headers; return 204; }
+		location /if { access_log logs/early.log response; if ($ngxtap_response_headers ~ evil) { return 403; } return 204; }
+	}
+}
+`
+	eachNginx(t, func(t *testing.T, start starter) {
+		n := start(early, nil)
+		send(t, n, "GET /log HTTP/1.0\r\n\r\n")
+		send(t, n, "GET /if HTTP/1.0\r\n\r\n")
+		if got := logged(t, n, "if.log"); len(got) != 1 || got[0] != "X-Mine=1" {
+			t.Errorf("with if=$ngxtap_response_headers: %q", got)
+		}
+		if got := logged(t, n, "early.log"); len(got) != 1 || got[0] != "" {
+			t.Errorf("used in an if before, the variable holds %q: check need not warn of that any more", got)
+		}
+	})
+}
+
+// The formats are the same in each file, and no file of the kit is refused by ngxtap.
+func TestFormatsAreTheSame(t *testing.T) {
+	var texts []string
+	for _, name := range []string{"ngxtap.conf", "lua/ngxtap.conf"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, formats, ok := strings.Cut(string(data), "# Recommended.")
+		if !ok {
+			t.Fatalf("%s has no formats", name)
+		}
+		texts = append(texts, formats)
+	}
+	if texts[0] != texts[1] {
+		t.Error("the formats of ngxtap.conf and lua/ngxtap.conf differ")
 	}
 }
 

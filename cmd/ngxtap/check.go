@@ -116,10 +116,9 @@ func (d *daemon) checkSite(ctx context.Context, r *report, s *config.Site) {
 	}
 	for _, f := range formats {
 		r.ok("site %s: format %s (%s), %d variables, %d fields", s.Site, f.Name(), place(f.LogFormat().Definition()), len(f.LogFormat().Columns()), len(f.Event().Fields()))
-		for _, w := range f.LogFormat().Warnings() {
-			r.warn("%s: %s", place(f.LogFormat().Definition()), w)
-		}
+		warnFormat(r, f)
 	}
+	checkKit(r, s, conf, formats)
 	for _, name := range idleTypes(s.AccessLog.Types, formats) {
 		r.warn("%s: access_log.types gives %s a type, but no format of the site has it", where, name)
 	}

@@ -44,6 +44,7 @@ func TestKitHeaders(t *testing.T) {
 		{`%C3=v&%C4=w`, `�:"v","w"`},
 		{`{"Host":"h","X":"a","x":"b"}`, `host:"h" x:"a","b"`},
 		{` { "Set-Cookie" : [ "a" , "b" ] , "X" : [ ] , "N":5, "Null":null } `, `set-cookie:"a","b" n:"5"`},
+		{`{"A":"b","__proto__":{},"C":"d"}`, `a:"b" c:"d"`}, // a header of that name in JSON.stringify(r.headersIn)
 		{`{"X":["","",null,"c"]}`, `x:"","","c"`},
 		{`{"X":"\"\\\/\b\f\n\r\t\u001f\u00e9\uD83D\uDE00\ud83d!"}`, `x:"\"\\/\b\f\n\r\t\x1fé😀�!"`},
 		{"{\"X\":\"raw \xFF\"}", `x:"raw \xff"`},
@@ -60,7 +61,7 @@ func TestKitHeadersBroken(t *testing.T) {
 	s := newHeaderSet()
 	for _, in := range []string{
 		`Host`, `=v`, `A=b&`, `&A=b`, `A=b&&C=d`, `A=%`, `A=%4`, `A=%4x`, `%=b`, `A=b&C`,
-		`{`, `{"A"}`, `{"A":}`, `{"A":"b"`, `{"A":"b",}`, `{"A":"b"}x`, `{"":"b"}`, `{"A":"\x"}`, `{"A":"\u12"}`, `{"A":"b}`, `{"A":true}`, `{"A":{}}`, `{A:"b"}`, `{"A":["b"}`, `{"A":"\`,
+		`{`, `{"A"}`, `{"A":}`, `{"A":"b"`, `{"A":"b",}`, `{"A":"b"}x`, `{"":"b"}`, `{"A":"\x"}`, `{"A":"\u12"}`, `{"A":"b}`, `{"A":true}`, `{"A":{"b":"c"}}`, `{"A":{`, `{A:"b"}`, `{"A":["b"}`, `{"A":"\`,
 		`[`, `["A"]`, `[["A"]]`, `[["A","b"]`, `[["A","b","c"]]`, `[["A","b"],]`, `[{"A":"b"}]`, "[]\x00",
 	} {
 		s.reset()

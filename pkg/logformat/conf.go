@@ -24,6 +24,12 @@ type Conf struct {
 	// AccessLogs are the access_log directives of http in order of appearance, those of a file that is included twice twice.
 	// It is empty where there is none; Nginx then logs to a path that was compiled in.
 	AccessLogs []AccessLog
+	// Uses are the directives, but for log_format and access_log, that name a variable which holds all headers, at most 256: they have it
+	// computed before the log phase. Setters are those that give such a variable its value.
+	Uses    []VariableUse
+	Setters []VariableSetter
+	// Modules are the file names of what load_module loads, Scripts the names that js_import gives. At most 256 each.
+	Modules, Scripts []string
 	// Warnings, each "FILE:LINE: …", tell what Nginx would refuse or what loses data, but does not keep us from reading on.
 	Warnings []string
 }
@@ -44,6 +50,7 @@ type AccessLog struct {
 	Gzip      bool // Nginx compresses what it writes
 
 	Buffer string // value of buffer=, such as "64k"; empty if there is none
+	Flush  string // value of flush=, such as "1s"; empty if there is none
 	If     string // value of if=, such as "$loggable"; empty if there is none
 	File   string // where the directive is
 	Line   int    // counted from 1

@@ -241,7 +241,7 @@ func (r *confReader) parameters(a *AccessLog, words []string) {
 	refused := func(format string, args ...any) {
 		r.warnf(a.File, a.Line, "Nginx refuses this access_log: "+format, args...)
 	}
-	flush, level := "", "1"
+	level := "1"
 	for _, w := range words {
 		key, value, ok := strings.Cut(w, "=")
 		switch {
@@ -250,7 +250,7 @@ func (r *confReader) parameters(a *AccessLog, words []string) {
 				refused("invalid buffer size %q", value)
 			}
 		case key == "flush" && ok:
-			flush = value
+			a.Flush = value
 		case key == "gzip":
 			a.Gzip = true
 			if level = value; !ok {
@@ -266,14 +266,14 @@ func (r *confReader) parameters(a *AccessLog, words []string) {
 	}
 	buffered := a.Buffer != "" || a.Gzip
 	switch {
-	case flush != "" && !buffered:
+	case a.Flush != "" && !buffered:
 		refused("flush= needs buffer=")
 	case buffered && a.Variables:
 		refused("buffered logs cannot have variables in name")
 	case buffered && a.Syslog:
 		refused("logs to syslog cannot be buffered")
 	case buffered:
-		r.buffering(a, flush, level)
+		r.buffering(a, level)
 	}
 	if a.Gzip && !a.Syslog {
 		r.warnf(a.File, a.Line, "access_log %s is compressed by Nginx as it writes, so its lines can't be followed; remove gzip", a.Path)
@@ -281,12 +281,12 @@ func (r *confReader) parameters(a *AccessLog, words []string) {
 }
 
 // buffering notes how the file of a is buffered, and warns if another access_log has it otherwise.
-func (r *confReader) buffering(a *AccessLog, flush, level string) {
+func (r *confReader) buffering(a *AccessLog, level string) {
 	size := a.Buffer
 	if size == "" {
 		size = "64k"
 	}
-	mode := strings.ToLower(size) + " " + flush
+	mode := strings.ToLower(size) + " " + a.Flush
 	if a.Gzip {
 		mode += " gzip=" + level
 	}

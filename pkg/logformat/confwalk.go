@@ -264,6 +264,7 @@ func (r *confReader) block(l *lexer, b *confBlock, opened *lexStatement) error {
 // statement reads one directive, and its block if it has one.
 func (r *confReader) statement(l *lexer, b *confBlock, st lexStatement) error {
 	name := st.words[0]
+	r.use(l, b, st)
 	if b.scope == confPairs {
 		switch {
 		case st.end == '{':

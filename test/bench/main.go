@@ -6,6 +6,7 @@
 //	go run ./test/bench produce    ways to send lines to Kafka
 //	go run ./test/bench read       ways to read a log file, and what they lose at rotations
 //	go run ./test/bench encode     ways to make an Avro event of a line
+//	go run ./test/bench kit        ways to log all headers: bytes, what they cost in Nginx (by wrk) and in ngxtap
 //	go run ./test/bench allocs     memory allocations of the straight line
 //
 // Each program that is compared is a process of its own, started by this one as `bench PART FILE` (see parts), so that its processor
@@ -41,6 +42,7 @@ var comparisons = map[string]func(context.Context, *bench) error{
 	"produce": compareProducers,
 	"read":    compareReaders,
 	"encode":  compareEncoders,
+	"kit":     compareKit,
 	"allocs":  measureAllocations,
 }
 

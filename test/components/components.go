@@ -25,6 +25,8 @@ const (
 	PartKafka     Part = "kafka"     // Apache Kafka and a Java to run it
 	PartRegistry  Part = "registry"  // Apicurio Registry and a Java to run it
 	PartPython    Part = "python"    // Python with confluent-kafka and fastavro
+	PartLua       Part = "lua"       // the Lua module of that Nginx
+	PartNewer     Part = "newer"     // other versions of Nginx and njs; see NewerNginx
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
 )
 
@@ -38,7 +40,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLogrotate}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -66,6 +68,13 @@ func find(part Part) error {
 		}
 		_, err := njsModule()
 		return err
+	case PartLua:
+		return findFile(luaModule, "the Lua module of Nginx")
+	case PartNewer:
+		if len(NewerNginx()) == 0 {
+			return errors.New("no newer Nginx with njs is installed")
+		}
+		return nil
 	case PartLogrotate:
 		if _, err := exec.LookPath("logrotate"); err != nil {
 			return fmt.Errorf("logrotate is not installed: %w", err)

@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// luaModule is where Debian installs the Lua module of Nginx.
+const luaModule = "/usr/lib/nginx/modules/ngx_http_lua_module.so"
+
 // nginxReady is how long Nginx may take to do what a signal asks. It takes some 30 ms.
 const nginxReady = 20 * time.Second
 
@@ -22,13 +25,15 @@ type Nginx struct {
 	Dir  string // its prefix, with conf, logs, tmp and html
 	Addr string // host:port for the configuration to listen on
 
-	vars map[string]string
-	proc *process // owned
+	vars  map[string]string
+	suite string   // of NewerNginx, "" for the Nginx that is installed
+	proc  *process // owned
 }
 
 // StartNginx starts Nginx and stops it at the end of the test. conf is a text/template of a whole nginx.conf. It may use
 //
 //	{{.Main}}      at its top: load_module of njs, user, pid, error_log
+//	{{.Lua}}       below it: load_module of Lua, for tests that require PartLua
 //	{{.HTTP}}      at the top of its http block: the temporary folders
 //	{{.Addr}}      the address to listen on
 //	{{.Dir}}       the prefix; relative paths are below it
@@ -38,12 +43,36 @@ type Nginx struct {
 func StartNginx(t testing.TB, conf string, vars map[string]string) *Nginx {
 	t.Helper()
 	Require(t, PartNginx)
+	return startNginx(t, "", conf, vars)
+}
+
+// NewerNginx returns the suites of Debian whose Nginx and njs are there beside the installed ones, the oldest first.
+func NewerNginx() []string {
+	return slices.DeleteFunc(strings.Fields(strings.Trim(version("NEWER_NGINX"), `"`)), func(suite string) bool {
+		return findFile(newerNginx(suite, "nginx"), "") != nil
+	})
+}
+
+// StartNewerNginx is StartNginx with the Nginx and njs of one of NewerNginx. There is no Lua in it.
+func StartNewerNginx(t testing.TB, suite, conf string, vars map[string]string) *Nginx {
+	t.Helper()
+	Require(t, PartNewer)
+	return startNginx(t, suite, conf, vars)
+}
+
+// newerNginx returns a path in the folder of a suite.
+func newerNginx(suite string, elem ...string) string {
+	return filepath.Join(append([]string{cache("nginx-" + suite)}, elem...)...)
+}
+
+func startNginx(t testing.TB, suite, conf string, vars map[string]string) *Nginx {
+	t.Helper()
 	dir := t.TempDir()
 	kit := filepath.Join(Root(t), "nginx")
 	var n *Nginx
 	err := retryPorts(func() error {
 		var err error
-		n, err = tryStartNginx(dir, kit, conf, vars)
+		n, err = tryStartNginx(dir, kit, suite, conf, vars)
 		return err
 	})
 	if err != nil {
@@ -54,7 +83,7 @@ func StartNginx(t testing.TB, conf string, vars map[string]string) *Nginx {
 }
 
 // tryStartNginx is one attempt of StartNginx with one choice of port.
-func tryStartNginx(parent, kit, conf string, vars map[string]string) (*Nginx, error) {
+func tryStartNginx(parent, kit, suite, conf string, vars map[string]string) (*Nginx, error) {
 	dir, err := os.MkdirTemp(parent, "nginx-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for Nginx: %w", err)
@@ -64,25 +93,23 @@ func tryStartNginx(parent, kit, conf string, vars map[string]string) (*Nginx, er
 			return nil, fmt.Errorf("make a folder for Nginx: %w", err)
 		}
 	}
-	for _, name := range []string{"ngxtap.js", "ngxtap.conf"} {
-		data, err := os.ReadFile(filepath.Join(kit, name))
-		if err != nil {
-			return nil, fmt.Errorf("copy the kit: %w", err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "conf", name), data, 0o644); err != nil {
-			return nil, fmt.Errorf("copy the kit: %w", err)
-		}
+	if err := copyKit(kit, filepath.Join(dir, "conf")); err != nil {
+		return nil, fmt.Errorf("copy the kit: %w", err)
 	}
 	addrs, err := freeAddrs(1)
 	if err != nil {
 		return nil, err
 	}
-	n := &Nginx{Dir: dir, Addr: addrs[0], vars: vars}
+	n := &Nginx{Dir: dir, Addr: addrs[0], vars: vars, suite: suite}
+	program := "nginx"
+	if suite != "" {
+		program = newerNginx(suite, "nginx")
+	}
 	if err := n.writeConf(conf); err != nil {
 		return nil, err
 	}
 	// SIGTERM as the death signal: a master that is killed outright leaves its workers behind.
-	n.proc, err = startProcess(dir, n.Log("output.log"), syscall.SIGTERM, "nginx", "-p", dir, "-c", "conf/nginx.conf", "-g", "daemon off;")
+	n.proc, err = startProcess(dir, n.Log("output.log"), syscall.SIGTERM, program, "-p", dir, "-c", "conf/nginx.conf", "-g", "daemon off;")
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +122,23 @@ func tryStartNginx(parent, kit, conf string, vars map[string]string) (*Nginx, er
 		return nil, err
 	}
 	return n, nil
+}
+
+// copyKit copies the files of the kit that Nginx reads, those for Lua into lua/.
+func copyKit(from, to string) error {
+	if err := os.Mkdir(filepath.Join(to, "lua"), 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{"ngxtap.js", "ngxtap.conf", "ngxtap-named.conf", "lua/ngxtap.conf", "lua/ngxtap.lua"} {
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // probe returns nil if Nginx takes connections.
@@ -112,9 +156,11 @@ func (n *Nginx) writeConf(conf string) error {
 	if err != nil {
 		return fmt.Errorf("parse the template of nginx.conf: %w", err)
 	}
-	module, err := njsModule()
-	if err != nil {
-		return err
+	module := newerNginx(n.suite, "root", "usr/lib/nginx/modules/ngx_http_js_module.so")
+	if n.suite == "" {
+		if module, err = njsModule(); err != nil {
+			return err
+		}
 	}
 	main := "load_module " + module + ";\npid logs/nginx.pid;\nerror_log logs/error.log notice;\n"
 	if os.Getuid() == 0 {
@@ -125,7 +171,8 @@ func (n *Nginx) writeConf(conf string) error {
 		fmt.Fprintf(&temps, "%s_temp_path tmp/%s;\n", name, name)
 	}
 	var out bytes.Buffer
-	data := map[string]any{"Main": main, "HTTP": temps.String(), "Addr": n.Addr, "Dir": n.Dir, "Vars": n.vars}
+	lua := "load_module " + filepath.Join(filepath.Dir(luaModule), "ndk_http_module.so") + ";\nload_module " + luaModule + ";\n"
+	data := map[string]any{"Main": main, "Lua": lua, "HTTP": temps.String(), "Addr": n.Addr, "Dir": n.Dir, "Vars": n.vars}
 	if err := tmpl.Execute(&out, data); err != nil {
 		return fmt.Errorf("fill in nginx.conf: %w", err)
 	}

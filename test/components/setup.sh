@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the real components that the end-to-end tests run against: Nginx with njs, Apache Kafka, the Apicurio schema registry, and a
+# Installs the real components that the end-to-end tests run against: Nginx with njs and Lua, newer ones, Apache Kafka, the Apicurio schema registry, and a
 # Python with independent Kafka and Avro readers. Versions: versions.env. Downloads go through the ordinary clients (apt-get, mvn, pip) as
 # they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run again; under a second when all is there.
 #
@@ -60,6 +60,58 @@ setup_nginx() {
 			quietly "$cache/apt.log" apt-get install -y --no-install-recommends nginx libnginx-mod-http-js; }
 	[ -z "$ours" ] || rm -f $policy
 	nginx_is_there || missing "Nginx with njs" "$how"
+}
+
+# The Lua module of Nginx, beside njs.
+setup_nginx_lua() {
+	[ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] && return
+	if have apt-get && [ "$(id -u)" = 0 ]; then
+		DEBIAN_FRONTEND=noninteractive
+		export DEBIAN_FRONTEND
+		quietly "$cache/apt.log" apt-get install -y --no-install-recommends libnginx-mod-http-lua ||
+			{ quietly "$cache/apt.log" apt-get update && quietly "$cache/apt.log" apt-get install -y --no-install-recommends libnginx-mod-http-lua; }
+	fi
+	[ -e /usr/lib/nginx/modules/ngx_http_lua_module.so ] || missing "the Lua module of Nginx" "as root: apt-get install libnginx-mod-http-lua"
+}
+
+# A newer Nginx and njs, of another suite of Debian, with all their libraries in a folder of their own: nothing of it is installed. It takes
+# ten seconds. One that can't be had is said and does not fail: these suites change from day to day. The tests want one of them at least.
+setup_newer_nginx() { # setup_newer_nginx SUITE
+	dir=$cache/nginx-$1
+	[ -x "$dir/nginx" ] && return
+	keys=/usr/share/keyrings/debian-archive-keyring.gpg
+	how="on Debian, with apt-get, dpkg and $keys, and access to deb.debian.org; run this script again"
+	arch=$(dpkg --print-architecture 2>/dev/null)
+	if have apt-get && [ ! -e $keys ] && [ "$(id -u)" = 0 ]; then # on Ubuntu
+		quietly "$cache/apt.log" apt-get install -y --no-install-recommends debian-archive-keyring
+	fi
+	if ! have apt-get || ! have dpkg || [ ! -e $keys ]; then
+		echo "components: NOT THERE: Nginx and njs of Debian $1: $how" >&2
+		return
+	fi
+	fresh "$dir"
+	apt=$dir.part/apt
+	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+	echo "deb [signed-by=$keys] http://deb.debian.org/debian $1 main" >"$apt/sources.list"
+	: >"$apt/status"
+	newer() { # apt-get with nothing of this machine's but the key and the proxy
+		quietly "$cache/apt-$suite.log" apt-get -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State=$apt" \
+			-o "Dir::State::lists=$apt/lists" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o "APT::Architecture=$arch" \
+			-o Acquire::Languages=none -o Debug::NoLocking=1 "$@"
+	}
+	suite=$1
+	newer update && newer install -y --no-install-recommends --download-only nginx libnginx-mod-http-js &&
+		for deb in "$apt"/cache/archives/*.deb; do dpkg -x "$deb" "$dir.part/root" || break; done
+	ld=$(find "$dir.part/root/usr/lib" -name 'ld-linux*.so*' | head -n 1)
+	if [ -z "$ld" ] || [ ! -e "$dir.part/root/usr/lib/nginx/modules/ngx_http_js_module.so" ]; then
+		echo "components: NOT THERE: Nginx and njs of Debian $1: $how" >&2
+		return
+	fi
+	rm -rf "$apt"
+	ld=$dir${ld#"$dir.part"}
+	printf '#!/bin/sh\nexec "%s" --library-path "%s" "%s" "$@"\n' "$ld" "${ld%/*}" "$dir/root/usr/sbin/nginx" >"$dir.part/nginx"
+	chmod 755 "$dir.part/nginx"
+	done_with "$dir"
 }
 
 setup_logrotate() {
@@ -138,6 +190,8 @@ setup_python() {
 }
 
 setup_nginx
+setup_nginx_lua
+for suite in $NEWER_NGINX; do setup_newer_nginx "$suite"; done
 setup_logrotate
 setup_kafka
 setup_registry
