@@ -87,7 +87,7 @@ func TestDaemonWithHeaderFraming(t *testing.T) {
 		"access.log": log,
 		"ngxtap.yaml": fmt.Sprintf("instance: web-01\nstate_dir: state\nkafka: {brokers: ['%s']}\nregistry: {url: '%s', framing: header}\nadmin: {listen: 'off'}\n",
 			k.Bootstrap, url),
-		"sites.d/headers.yaml": "site: headers\naccess_log: {paths: [../access.log], log_format: '$status $http_x_name'}\ntopic: " + topic + "\n",
+		"sites.d/headers.yaml": "site: headers\naccess_log: {paths: [../access.log], log_format: '$status $http_x_name'}\ntopic: " + topic + "\nquarantine: {raw: clear}\n",
 	} {
 		path := filepath.Join(dir, name)
 		err := os.MkdirAll(filepath.Dir(path), 0o755)
