@@ -105,7 +105,10 @@ func TestHeaderFlood(t *testing.T) {
 	for i := range headers {
 		format = fmt.Sprintf(`"$http_x_h%03d" %s`, i, format)
 	}
-	h := s.host(t, brokers, func(c *harness.HostConfig) { c.Sites[0].AccessLog = []string{"log_format: '" + format + "'"} })
+	h := s.host(t, brokers, func(c *harness.HostConfig) {
+		c.Sites[0].AccessLog = []string{"log_format: '" + format + "'"}
+		c.Sites[0].Extra = "headers: {max_headers: 1000}\n"
+	})
 	d := h.Start(t)
 	for i := range lines {
 		s.log.Write(t, i%2, strings.Repeat(`"`+value+`" `, headers)+harness.Line(i))
