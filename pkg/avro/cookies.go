@@ -1,6 +1,10 @@
 package avro
 
-import "bytes"
+import (
+	"bytes"
+
+	"ngxtap/pkg/logformat"
+)
 
 // Cookies are treated one by one: their names stay, and so do the attributes of Set-Cookie. A text that is not made of cookies is one
 // secret.
@@ -57,7 +61,7 @@ func (r *redactor) keepsCookie(name []byte) bool {
 // cookieName returns the length of the name in name=value, or -1 if that is no cookie. Text in Base64 is none: it ends in "=".
 func cookieName(piece []byte) int {
 	n := bytes.IndexByte(piece, '=')
-	if n <= 0 || n > maxCookieName || !isToken(piece[:n]) {
+	if n <= 0 || n > maxCookieName || !logformat.IsToken(piece[:n]) {
 		return -1
 	}
 	value := piece[n+1:]
@@ -72,19 +76,6 @@ func cookieName(piece []byte) int {
 	return n
 }
 
-// isToken tells whether v is a token of RFC 9110, section 5.6.2.
-func isToken(v []byte) bool {
-	for _, c := range v {
-		switch {
-		case c-'A' < 26, c-'a' < 26, c-'0' < 10:
-		case bytes.IndexByte([]byte("!#$%&'*+-.^_`|~"), c) >= 0:
-		default:
-			return false
-		}
-	}
-	return len(v) > 0
-}
-
 // nextSetCookie cuts the first of several Set-Cookie values that Nginx 1.23 and later join with ", ". A date has such a comma too, but no
 // name and "=" behind it.
 func nextSetCookie(v []byte) (item, rest []byte, more bool) {
@@ -94,7 +85,7 @@ func nextSetCookie(v []byte) (item, rest []byte, more bool) {
 			return v, nil, false
 		}
 		at += n + 2
-		if end := bytes.IndexAny(v[at:], "=;,"); end > 0 && v[at+end] == '=' && isToken(v[at:at+end]) {
+		if end := bytes.IndexAny(v[at:], "=;,"); end > 0 && v[at+end] == '=' && logformat.IsToken(v[at:at+end]) {
 			return v[:at-2], v[at:], true
 		}
 	}

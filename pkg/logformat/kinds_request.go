@@ -20,7 +20,7 @@ type RequestLine struct {
 // A request line that was cut off at the limit of large_client_header_buffers looks the same, and its path is still worth having.
 func SplitRequest(v []byte) (r RequestLine, ok bool) {
 	space := bytes.IndexByte(v, ' ')
-	if space < 0 || !isMethod(v[:space]) {
+	if space < 0 || !IsToken(v[:space]) {
 		return RequestLine{}, false
 	}
 	r.Method = v[:space]
@@ -38,9 +38,9 @@ func SplitRequest(v []byte) (r RequestLine, ok bool) {
 	return r, true
 }
 
-// isMethod says whether v is a token of RFC 9110, section 5.6.2. Nginx refuses lower case with status 400, but the line is HTTP
-// all the same.
-func isMethod(v []byte) bool {
+// IsToken says whether v is a token of RFC 9110, section 5.6.2: what methods and the names of headers and cookies are made of. Nginx
+// refuses a method in lower case with status 400, but the line is HTTP all the same.
+func IsToken(v []byte) bool {
 	for _, c := range v {
 		switch {
 		case c-'A' < 26, c-'a' < 26, c-'0' < 10:
