@@ -141,10 +141,10 @@ func (s *Site) judge(c *candidate, k *knownFormat, told bool) {
 	case f != nil:
 		c.verdict = toEvents
 	case refused:
-		c.decide(orElse(p.Refused, schema.QuarantineThem), ReasonRefused, "the registry refused the schema of this format: "+err.Error())
+		c.decide(p.refused(), ReasonRefused, "the registry refused the schema of this format: "+err.Error())
 	case err != nil:
 		c.lasting = false
-		c.decide(orElse(p.Away, schema.Hold), ReasonAway, "the registry gives no id for the schema of this format: "+err.Error())
+		c.decide(p.away(), ReasonAway, "the registry gives no id for the schema of this format: "+err.Error())
 	default:
 		c.decide(schema.Hold, "", "the registry has not answered yet")
 		c.passing, c.lasting = true, false
@@ -156,13 +156,6 @@ func (c *candidate) decide(a schema.Action, reason, text string) {
 	if a == schema.Hold {
 		c.verdict = toHold
 	}
-}
-
-func orElse(a, def schema.Action) schema.Action {
-	if a == "" {
-		return def
-	}
-	return a
 }
 
 // order appends the candidates to dst in the order in which they are tried on the line at offset of a file, and returns up to where

@@ -134,7 +134,7 @@ func (l *line) judge() {
 		case refused && !k.Refused && k.Retired == 0:
 			k.Refused = true
 			l.change(&schema.ChangeEvent{
-				Source: schema.FromRegistry, Class: schema.ClassBreaking, Action: orElse(s.cfg.OnChange.Refused, schema.QuarantineThem),
+				Source: schema.FromRegistry, Class: schema.ClassBreaking, Action: s.cfg.OnChange.refused(),
 				Format: k.Name, Where: k.Where, New: writer(c.Format), Offset: -1, Text: err.Error(),
 			})
 		case frame != nil && k.Refused:

@@ -122,6 +122,9 @@ func (p *Policy) For(c schema.Class) schema.Action {
 	return schema.Evolve
 }
 
+func (p *Policy) refused() schema.Action { return cmp.Or(p.Refused, schema.QuarantineThem) }
+func (p *Policy) away() schema.Action    { return cmp.Or(p.Away, schema.Hold) }
+
 // reconciliation finds out what has become of the formats of a site.
 type reconciliation struct {
 	known  []knownFormat // current ones in the order of the configuration, then the retired, newest first

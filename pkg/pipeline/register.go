@@ -26,8 +26,6 @@ var own = map[sink.Stream]struct{ record, schema string }{
 
 // registration is how far a schema has come with the registry. It goes on in the background, for a registry may take its time.
 type registration struct {
-	first chan struct{} // closed when the registry has answered, or has not, for the first time
-
 	mu      sync.Mutex
 	frame   *Frame // guarded by mu; nil: not there yet
 	err     error  // guarded by mu: why not; nil: nothing is known yet
@@ -56,15 +54,12 @@ func (r *registration) set(f *Frame, err error) (news bool) {
 
 // register has a schema registered, and tries for as long as it takes: until it is, or ctx ends.
 func (s *Site) register(ctx context.Context, stream sink.Stream, record, text string) *registration {
-	r := &registration{first: make(chan struct{})}
+	r := &registration{}
 	s.background.Go(func() {
 		wait := newBackoff(s.cfg.RetryAfter)
-		for first := true; ; first = false {
+		for {
 			f, err := s.cfg.Frame(ctx, stream, record, text)
 			if err != nil && ctx.Err() != nil {
-				if first {
-					close(r.first)
-				}
 				return
 			}
 			d := wait.next()
@@ -78,9 +73,6 @@ func (s *Site) register(ctx context.Context, stream sink.Stream, record, text st
 				s.log.Error("the registry refuses a schema; it is asked again now and then", "record", record, "error", err, "retry_in", d.String())
 			case err != nil && (news || d >= maxBackoff):
 				s.log.Warn("the registry gives no id for the schema yet; waiting, nothing is lost", "record", record, "error", err, "retry_in", d.String())
-			}
-			if first {
-				close(r.first)
 			}
 			if err == nil || !sleep(ctx, d) {
 				return
