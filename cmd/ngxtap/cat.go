@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -62,21 +63,30 @@ func parseFrom(s string) (kafka.From, error) {
 	return kafka.Timestamp(t), nil
 }
 
-func (a *app) cat(ctx context.Context, topic string, from kafka.From, n int, follow bool) (err error) {
-	log := a.logger()
+// consumer reaches for what a command needs that reads topics of all sites. The caller closes the daemon.
+func (a *app) consumer(ctx context.Context, log *slog.Logger) (*daemon, kafka.Config, error) {
 	cfg, err := config.LoadDaemon(a.configFile)
 	if err != nil {
-		return configError(err)
+		return nil, kafka.Config{}, configError(err)
 	}
-	d, err := a.newDaemon(ctx, cfg, log)
+	d, err := a.newDaemon(ctx, cfg, log) // it may put the embedded servers into cfg
+	if err != nil {
+		return nil, kafka.Config{}, err
+	}
+	kc, err := kafkaConfig(cfg, nil, log)
+	if err != nil {
+		return nil, kc, errors.Join(configError(err), d.close())
+	}
+	return d, kc, nil
+}
+
+func (a *app) cat(ctx context.Context, topic string, from kafka.From, n int, follow bool) (err error) {
+	log := a.logger()
+	d, kc, err := a.consumer(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	kc, err := kafkaConfig(cfg, nil, log)
-	if err != nil {
-		return configError(err)
-	}
 	r, err := kafka.NewReader(ctx, kc, topic, kafka.ReaderOptions{From: from, Follow: follow})
 	if err != nil {
 		return err

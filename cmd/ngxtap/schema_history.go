@@ -16,7 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ngxtap/pkg/config"
 	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink/kafka"
 )
@@ -62,19 +61,11 @@ fingerprints of the schemas before and after.`,
 func (a *app) schemaHistory(ctx context.Context, h *schemaHistory) (err error) {
 	log := a.logger()
 	h.log = log
-	cfg, err := config.LoadDaemon(a.configFile)
-	if err != nil {
-		return configError(err)
-	}
-	d, err := a.newDaemon(ctx, cfg, log)
+	d, kc, err := a.consumer(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	kc, err := kafkaConfig(cfg, nil, log)
-	if err != nil {
-		return configError(err)
-	}
 	dec := newMessageDecoder(d, kc)
 	var past []change
 	err = h.read(ctx, kc, dec, false, func(c change) error {
