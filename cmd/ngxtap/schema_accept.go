@@ -38,12 +38,12 @@ func (a *app) schemaAccept(name string, args []string) error {
 	if err != nil {
 		return configError(err)
 	}
-	at := slices.IndexFunc(cfg.Sites, func(s config.Site) bool { return s.Site == name })
-	if at < 0 {
-		return configError(fmt.Errorf("%s has no site %q", cfg.Files[0], name))
+	s, err := siteNamed(cfg, name)
+	if err != nil {
+		return err
 	}
 	acc := newAcceptance(cfg.StateDir, name, a.logger())
-	formats, _, err := formatsOf(&cfg.Sites[at])
+	formats, _, err := formatsOf(s)
 	if err != nil && len(args) == 0 {
 		return configError(err)
 	}
@@ -52,7 +52,8 @@ func (a *app) schemaAccept(name string, args []string) error {
 	for _, arg := range args {
 		fp, err := strconv.ParseUint(arg, 16, 64)
 		if err != nil || len(arg) != 16 {
-			return fmt.Errorf("%q is no fingerprint of a schema: give the 16 hexadecimal digits that the log, /healthz or `ngxtap schema history` shows", arg)
+			return &exitError{exitUsage, fmt.Errorf("%q is no fingerprint of a schema: give the 16 hexadecimal digits that the log, /healthz or "+
+				"`ngxtap schema history` shows", arg)}
 		}
 		text := "schema " + arg
 		if !slices.ContainsFunc(formats, func(f *pipeline.Format) bool { return f.Fingerprint() == fp }) {
