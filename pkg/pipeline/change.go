@@ -143,6 +143,7 @@ func (l *line) judge() {
 			s.log.Info("the registry takes the schema now", "format", k.Name, "schema", k.Fingerprint)
 		}
 	}
+	l.publish()
 }
 
 // sample shows the header names of the event that was added last.

@@ -43,6 +43,7 @@ type line struct {
 	countHeader  func(logformat.Family, []byte)
 	origin       avro.Origin
 	fileID       string
+	path         string // of the same file, when its last block was read
 	count        *Count // of fileID, since the last commit
 	tally        tally
 	counts       map[string]*Count // by generation id, since the last commit
@@ -165,6 +166,7 @@ func (l *line) take(ctx context.Context, c *tail.Chunk) error {
 		l.oldest = time.Now()
 	}
 	l.enter(c.File.ID)
+	l.path = c.File.Path
 	switch {
 	case c.Lost != nil:
 		l.lose(c)

@@ -74,6 +74,7 @@ func (l *line) quarantine(raw []byte, off int64, q *avro.Quarantined, r rejectio
 	b.Header = frame.Header
 	b.Add(sink.Quarantine, q.Time)
 	l.tally.reject(r.reason)
+	l.noteReject(off, q.Time, f, &r)
 	if l.drift != nil {
 		l.drift.rejected(r.reason, r.variable, l.fileID, off)
 	}
@@ -105,5 +106,6 @@ func (l *line) lose(c *tail.Chunk) {
 		l.count.Uncounted++
 	}
 	l.tally.losses++
+	l.noteLoss(c)
 	l.site.log.Error("log data is lost", "file", c.File.Path, "generation", c.File.ID, "offset", c.Offset, "bytes", c.Lost.Bytes, "why", c.Lost.Reason)
 }

@@ -71,7 +71,8 @@ type Stats struct {
 	LastCommit  atomic.Int64 // when, in Unix microseconds
 	CommitTime  atomic.Int64 // how long the last commit took, in microseconds
 
-	files atomic.Pointer[tail.Tailer] // of the last session; nil before the first
+	files  atomic.Pointer[tail.Tailer] // of the last session; nil before the first
+	recent recent                      // what happened lately
 
 	mu       sync.Mutex
 	bytes    Count                // guarded by mu
@@ -207,6 +208,7 @@ type tally struct {
 	quarantined   [len(reasons)]int64
 	bytes         Count
 	changes       []schema.ChangeEvent
+	last          *lately // nil: nothing of note
 }
 
 func (t *tally) reject(reason string) {
@@ -244,5 +246,6 @@ func (s *Stats) commit(t *tally, took time.Duration, pending int64) {
 		s.changes[ChangeKind{e.Source, e.Class}]++
 		s.last = e
 	}
+	s.recent.commit(t, took)
 	*t = tally{}
 }
