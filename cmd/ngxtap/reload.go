@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"net"
 
+	"ngxtap/pkg/admin"
 	"ngxtap/pkg/avro"
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/pipeline"
@@ -61,8 +61,8 @@ func (d *daemon) tellNewKeys(old *daemon) {
 // startable looks at what only the start itself would find out, when the old sites are gone already: a port that is taken, a
 // certificate that is none.
 func (d *daemon) startable(old *daemon) error {
-	if listen := d.cfg.Admin.Listen; listen != "off" && listen != old.cfg.Admin.Listen {
-		l, err := net.Listen("tcp", listen)
+	if a := d.cfg.Admin; a.Listen != config.AdminOff && !a.ByDefault && a.Listen != old.cfg.Admin.Listen {
+		l, err := admin.Listen(a.Listen, a.AllowRemote)
 		if err != nil {
 			return fmt.Errorf("admin.listen: %w", err)
 		}

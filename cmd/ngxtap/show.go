@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,17 +18,17 @@ import (
 func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once bool) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	var port *admin.Server
-	if listen := d.cfg.Admin.Listen; listen != "off" {
-		port, err = admin.Start(listen, newMetrics(sites, d.cfg.StateDir), func() (bool, string) { return health(sites, d.cfg.StateDir) })
-		if err != nil {
-			cancel()
-			return nil, configError(err)
-		}
-		d.log.Info("admin port", "metrics", "http://"+port.Addr()+"/metrics", "health", "http://"+port.Addr()+"/healthz")
+	status, past := newStatus(d, sites)
+	port, err := d.startAdmin(sites, once, status)
+	if err != nil {
+		cancel()
+		return nil, configError(err)
+	}
+	if port != nil {
+		wg.Go(func() { past.Run(ctx) })
 	}
 	if d.servers != nil {
-		a.introduce(d, sites)
+		a.introduce(d, sites, port)
 		for i := range sites {
 			if !once {
 				wg.Go(func() { a.firstEvents(ctx, d, i, true) })
@@ -56,7 +57,7 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 }
 
 // introduce tells a newcomer what runs here and where to look next.
-func (a *app) introduce(d *daemon, sites []*pipeline.Site) {
+func (a *app) introduce(d *daemon, sites []*pipeline.Site, port *admin.Server) {
 	how := "started in this process"
 	if d.servers.Joined() {
 		how = "joined: they run in another process"
@@ -67,6 +68,9 @@ func (a *app) introduce(d *daemon, sites []*pipeline.Site) {
   registry  %s
   data      %s
 `, versionLine(), d.servers.Brokers()[0], how, d.servers.RegistryURL(), d.cfg.StateDir)
+	if port != nil && !strings.HasPrefix(d.cfg.Admin.Listen, admin.UnixPrefix) {
+		fmt.Fprintf(a.err, "  status    http://%s/\n", port.Addr())
+	}
 	for i, site := range sites {
 		s := &d.cfg.Sites[i]
 		fmt.Fprintf(a.err, "  site %-10s %s\n", s.Site, s.AccessLog.Paths[0])

@@ -20,7 +20,7 @@ func TestServesMetricsAndHealth(t *testing.T) {
 	reg.MustRegister(c)
 	c.Add(3)
 	healthy := true
-	s, err := Start("127.0.0.1:0", reg, func() (bool, string) { return healthy, "site shop: running" })
+	s, err := Start(Config{Listen: "127.0.0.1:0", Metrics: reg, Health: func() (bool, string) { return healthy, "site shop: running" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,13 +64,13 @@ func TestServesMetricsAndHealth(t *testing.T) {
 }
 
 func TestSaysWhatToDoAboutATakenPort(t *testing.T) {
-	s, err := Start("127.0.0.1:0", prometheus.NewRegistry(), func() (bool, string) { return true, "" })
+	s, err := Start(Config{Listen: "127.0.0.1:0", Metrics: prometheus.NewRegistry(), Health: func() (bool, string) { return true, "" }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	_, err = Start(s.Addr(), prometheus.NewRegistry(), nil)
-	if err == nil || !strings.Contains(err.Error(), "choose another port") {
+	_, err = Start(Config{Listen: s.Addr(), Metrics: prometheus.NewRegistry()})
+	if err == nil || !strings.Contains(err.Error(), "choose another address") {
 		t.Fatalf("err = %v", err)
 	}
 }

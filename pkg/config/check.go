@@ -91,14 +91,7 @@ func (c *Config) finishDaemon(file, base string, pos lines) []error {
 	}
 	c.checkKafka(k, base)
 	c.checkRegistry(k, base)
-	if d.Admin.Listen == "" {
-		d.Admin.Listen = "off"
-	}
-	if d.Admin.Listen != "off" {
-		if _, _, err := net.SplitHostPort(d.Admin.Listen); err != nil {
-			k.fail("admin.listen", "%q is not host:port, such as 127.0.0.1:9464, nor off", d.Admin.Listen)
-		}
-	}
+	d.Admin.check(k, base)
 	return k.errs
 }
 

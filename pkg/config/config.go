@@ -123,10 +123,23 @@ type Registry struct {
 
 // Admin is the daemon's own HTTP port.
 type Admin struct {
-	// Listen is the address of metrics and health; "off" for none. It tells nothing secret and changes nothing, but keep it
-	// on the host. Default: off.
+	// Listen is the address of the status page, metrics and health: host:port on the loopback, unix:PATH for a socket that the daemon's user and
+	// group may use, or off. It tells nothing secret and changes nothing. Default: 127.0.0.1:9464, where a port that is taken is only a
+	// warning, and nothing with run --once.
 	Listen string `yaml:"listen"`
+	// AllowRemote lets Listen be an address that other hosts reach, for probes and scrapes from elsewhere. Whoever reaches it can read the names of
+	// sites, files, formats and headers; there is no login. Default: false.
+	AllowRemote bool `yaml:"allow_remote"`
+
+	// ByDefault says that nobody chose Listen.
+	ByDefault bool `yaml:"-"`
 }
+
+// AdminOff is the value of admin.listen for no admin port.
+const AdminOff = "off"
+
+// AdminDefault is where the admin port is unless somebody says otherwise.
+const AdminDefault = "127.0.0.1:9464"
 
 // Site is one site's file, sites.d/NAME.yaml.
 type Site struct {

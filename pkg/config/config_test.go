@@ -42,7 +42,7 @@ func TestDefaultsNeedNoThought(t *testing.T) {
 	got := []any{c.Kafka.Brokers[0], c.Kafka.Compression, c.Kafka.Delivery, c.Kafka.CommitInterval, c.Registry.Framing, s.Topic, s.PartitionBy,
 		s.AccessLog.StartAt, s.AccessLog.MaxLine, s.Headers.Secrets, c.StateDir, c.Admin.Listen}
 	want := []any{"127.0.0.1:9092", "lz4", "exactly_once", 200 * time.Millisecond, "single-object", "nginx.shop.access", "none",
-		"beginning", Size(1 << 20), "hash", "/var/lib/ngxtap", "off"}
+		"beginning", Size(1 << 20), "hash", "/var/lib/ngxtap", AdminDefault}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}

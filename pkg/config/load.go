@@ -65,6 +65,22 @@ func LoadDaemon(file string) (*Config, error) {
 	return c, nil
 }
 
+// LoadAdmin reads where the admin port is, and nothing else: who looks at the daemon need not be able to read its passwords.
+func LoadAdmin(file string) (Admin, error) {
+	d := daemonDefaults()
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return Admin{}, fmt.Errorf("find the configuration: %w", err)
+	}
+	pos, err := read(file, &d, true)
+	if err != nil {
+		return Admin{}, err
+	}
+	k := &checker{file: file, pos: pos}
+	d.Admin.check(k, filepath.Dir(file))
+	return d.Admin, errors.Join(k.errs...)
+}
+
 // loadDaemon returns nil if the file can't be read at all.
 func loadDaemon(file string) (*Config, []error) {
 	c := &Config{Daemon: daemonDefaults()}
@@ -93,7 +109,6 @@ func daemonDefaults() Daemon {
 		Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Compression: "lz4", Delivery: "exactly_once", CommitInterval: 200 * time.Millisecond,
 			RequestTimeout: 20 * time.Second, TransactionTimeout: 30 * time.Second, CreateTopics: true, StateTopic: "ngxtap.state", OnStateRegression: "stop", SchemasTopic: "ngxtap.schemas"},
 		Registry: Registry{Subject: "topic"},
-		Admin:    Admin{Listen: "off"},
 		StateDir: "/var/lib/ngxtap",
 	}
 }

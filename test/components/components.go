@@ -28,6 +28,8 @@ const (
 	PartLua       Part = "lua"       // the Lua module of that Nginx
 	PartNewer     Part = "newer"     // other versions of Nginx and njs; see NewerNginx
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
+	PartBrowser   Part = "browser"   // a browser without a screen
+	PartAxe       Part = "axe"       // axe-core, which looks for barriers in web pages
 )
 
 // versionsFile pins the versions; setup.sh reads the same file.
@@ -40,7 +42,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartBrowser, PartAxe}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -83,6 +85,11 @@ func find(part Part) error {
 			return errors.New("logrotate needs root to keep the owner of files")
 		}
 		return nil
+	case PartBrowser:
+		_, err := Browser()
+		return err
+	case PartAxe:
+		return findFile(Axe(), "axe-core")
 	case PartKafka:
 		return findJava(kafkaLibs(), "Apache Kafka")
 	case PartRegistry:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the real components that the end-to-end tests run against: Nginx with njs and Lua, newer ones, Apache Kafka, the Apicurio schema registry, and a
-# Python with independent Kafka and Avro readers. Versions: versions.env. Downloads go through the ordinary clients (apt-get, mvn, pip) as
+# Python with independent Kafka and Avro readers, and a browser with axe-core. Versions: versions.env. Downloads go through the ordinary clients (apt-get, mvn, pip, npm) as
 # they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run again; under a second when all is there.
 #
 # Exit 0: everything is in place. Exit 1: something is missing; each missing part is named on stderr with the way to get it.
@@ -125,6 +125,44 @@ setup_logrotate() {
 	have logrotate || missing logrotate "as root: apt-get install logrotate"
 }
 
+# A browser without a screen, of whatever version the distribution has: it gets new ones every week. 64 MB to load, 15 seconds, and a font.
+setup_browser() {
+	browser_is_there && return
+	if have apt-get && [ "$(id -u)" = 0 ]; then
+		DEBIAN_FRONTEND=noninteractive
+		export DEBIAN_FRONTEND
+		quietly "$cache/apt.log" apt-get install -y --no-install-recommends chromium-headless-shell fonts-dejavu-core ||
+			{ quietly "$cache/apt.log" apt-get update && quietly "$cache/apt.log" apt-get install -y --no-install-recommends chromium-headless-shell fonts-dejavu-core; } ||
+			quietly "$cache/apt.log" apt-get install -y --no-install-recommends chromium fonts-dejavu-core
+	fi
+	browser_is_there || missing "a browser" "as root: apt-get install chromium-headless-shell (or chromium, or Google Chrome)"
+}
+
+browser_is_there() {
+	for browser in chromium-headless-shell chromium chromium-browser google-chrome; do
+		have $browser && return
+	done
+	return 1
+}
+
+# One script of the package axe-core, without anything else: it is run inside the page.
+setup_axe() {
+	dir=$cache/axe-core-$AXE_CORE
+	[ -d "$dir" ] && return
+	if ! have npm; then
+		missing "axe-core $AXE_CORE" "npm is not installed, for example: apt-get install npm; run this script again"
+		return
+	fi
+	fresh "$dir"
+	if (cd "$dir.part" && quietly "$cache/axe.log" npm pack --silent "axe-core@$AXE_CORE") &&
+		quietly "$cache/axe.log" tar -xzf "$dir.part/axe-core-$AXE_CORE.tgz" -C "$dir.part" --strip-components=1 package/axe.min.js package/LICENSE; then
+		rm -f "$dir.part"/*.tgz
+		done_with "$dir"
+	else
+		missing "axe-core $AXE_CORE" "npm must be able to download it; run this script again with network access"
+	fi
+}
+
 java_is_there() {
 	have java || {
 		missing "Java 17 or newer (for $1)" "install a JRE, for example: apt-get install openjdk-17-jre-headless"
@@ -196,4 +234,6 @@ setup_logrotate
 setup_kafka
 setup_registry
 setup_python
+setup_browser
+setup_axe
 exit $failed

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ngxtap/pkg/admin"
+	"ngxtap/pkg/config"
+	"ngxtap/pkg/pipeline"
+	"ngxtap/pkg/schema"
+	"ngxtap/pkg/sink"
+	"ngxtap/pkg/tail"
+)
+
+// started is when the process began.
+var started = time.Now()
+
+// newStatus returns what the admin port asks for the status, and what keeps the past of the sites for its plots.
+func newStatus(d *daemon, sites []*pipeline.Site) (func(admin.Span) *admin.Status, *admin.Recorder) {
+	commits := make([]int64, len(sites)) // seen by the recorder, which reads one site after the other
+	rec := admin.NewRecorder(len(sites), func(i int) admin.Reading {
+		st := sites[i].Stats()
+		r := admin.Reading{Lines: st.Events.Load(), Bytes: st.Bytes().Read, Rejects: st.Quarantined.Load(), Lag: st.Lag()}
+		r.Slowest, commits[i] = st.SlowestCommit(commits[i])
+		return r
+	})
+	since := time.Now()
+	return func(span admin.Span) *admin.Status {
+		now := time.Now()
+		st := &admin.Status{
+			Time: stamp(now), Version: versionLine(), Instance: d.cfg.Instance, Started: stamp(started), Uptime: now.Sub(started).Round(time.Millisecond).Seconds(),
+			Since: stamp(since), Brokers: d.cfg.Kafka.Brokers, Registry: d.cfg.Registry.URLs, Framing: d.cfg.Registry.Framing,
+		}
+		if err := stateDirProblem(d.cfg.StateDir); err != nil {
+			st.Attention = append(st.Attention, fmt.Sprintf("state_dir %s: %v; nothing is lost, for Kafka knows the positions, but make it writable before the next start",
+				d.cfg.StateDir, err))
+		}
+		for i, s := range sites {
+			site := siteStatus(d, &d.cfg.Sites[i], s)
+			site.Rates, site.History = rec.Rates(i), rec.History(i, span)
+			st.Sites = append(st.Sites, site)
+		}
+		return st
+	}, rec
+}
+
+// startAdmin starts the admin port, if there is to be one; nil if not. That the default port is taken, perhaps by another ngxtap on this host, keeps
+// nobody from shipping; one that somebody asked for must be there.
+func (d *daemon) startAdmin(sites []*pipeline.Site, once bool, status func(admin.Span) *admin.Status) (*admin.Server, error) {
+	a := &d.cfg.Admin
+	if a.Listen == config.AdminOff || a.ByDefault && once {
+		return nil, nil
+	}
+	port, err := admin.Start(admin.Config{
+		Listen: a.Listen, AllowRemote: a.AllowRemote, Metrics: newMetrics(sites, d.cfg.StateDir), Status: status,
+		Health: func() (bool, string) { return health(sites, d.cfg.StateDir) },
+	})
+	switch {
+	case err != nil && a.ByDefault:
+		d.log.Warn("no status page, metrics and health: the default address can't be used; set admin.listen, to off if they are not wanted", "error", err)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if path, ok := strings.CutPrefix(a.Listen, admin.UnixPrefix); ok {
+		d.log.Info("admin port", "status", "ngxtap top", "socket", path)
+	} else {
+		url := "http://" + port.Addr()
+		d.log.Info("admin port", "status", url+"/", "metrics", url+"/metrics", "health", url+"/healthz")
+	}
+	return port, nil
+}
+
+// stamp is a time as the API has it.
+func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// microTime is a time that is kept in microseconds, as the API has it.
+func microTime(us int64) time.Time { return stamp(time.UnixMicro(us)) }
+
+// siteStatus tells of one site.
+func siteStatus(d *daemon, cfg *config.Site, site *pipeline.Site) admin.Site {
+	st := site.Stats()
+	text, since := st.State()
+	out := admin.Site{Name: site.Name(), Topic: cfg.Topic, Since: stamp(since), LagBytes: st.Lag(), Commit: commitStatus(st)}
+	out.State, out.Reason = stateWord(text)
+	for _, why := range st.Unreadable() {
+		out.Attention = append(out.Attention, why)
+	}
+	if why := st.ConfigProblem(); why != "" {
+		out.Attention = append(out.Attention, "the configuration of the log as it is now can't be used, and changes nothing until it is mended: "+why)
+	}
+	b := st.Bytes()
+	out.Counters = admin.Counters{
+		Events: st.Events.Load(), Quarantined: st.Quarantined.Load(), Blank: st.Blank.Load(), Losses: st.Losses.Load(), Sessions: st.Sessions.Load(),
+		ReadBytes: b.Read, EventBytes: b.Events, QuarBytes: b.Quarantined, BlankBytes: b.Blank, LostBytes: b.Lost,
+	}
+	for _, f := range st.Formats() {
+		out.Formats = append(out.Formats, formatStatus(d, cfg, &f))
+		if f.Use == pipeline.FormatToQuarantine && !f.Retired {
+			out.Attention = append(out.Attention, fmt.Sprintf("lines of log_format %s go to quarantine: %s", f.Name, f.Why))
+		}
+	}
+	out.Files, out.FilesOmitted = fileStatus(st.Files())
+	recent := st.Recent()
+	for i := range recent.Changes {
+		out.Changes = append(out.Changes, changeStatus(&recent.Changes[i]))
+	}
+	for _, r := range recent.Rejects {
+		out.Rejects = append(out.Rejects, admin.Reject{Time: microTime(r.Time), Path: r.Path, Generation: r.File, Offset: r.Offset, Column: r.Column,
+			Reason: r.Reason, Text: r.Text, Variable: r.Variable, Format: r.Format})
+	}
+	for _, l := range recent.Losses {
+		loss := admin.Loss{Time: microTime(l.Time), Path: l.Path, Generation: l.File, Offset: l.Offset, Why: l.Why}
+		if l.Bytes != tail.UnknownBytes {
+			loss.Bytes = &l.Bytes
+		}
+		out.Losses = append(out.Losses, loss)
+	}
+	if len(out.Losses) > 0 && time.Since(out.Losses[0].Time) < lossAttention {
+		out.Attention = append(out.Attention, fmt.Sprintf("log data was declared lost, last at %s; %d times since the start, %d bytes and whatever could not be counted",
+			out.Losses[0].Time.Format(time.RFC3339), out.Counters.Losses, b.Lost))
+	}
+	return out
+}
+
+// lossAttention is how long a loss is something to look at. Its record stays.
+const lossAttention = 24 * time.Hour
+
+// stateWord makes one word, and a reason, of what a site says of its state.
+func stateWord(text string) (word, reason string) {
+	word, reason, _ = strings.Cut(text, ": ")
+	switch word {
+	case admin.StateRunning, admin.StateRecovering, admin.StateHeld, admin.StateFailed, admin.StateStopped, admin.StateStarting:
+		return word, reason
+	}
+	return admin.StateStarting, text // what it does on its way
+}
+
+// commitStatus tells how commits go.
+func commitStatus(st *pipeline.Stats) admin.Commit {
+	c := admin.Commit{Count: st.Commits.Load(), Took: float64(st.CommitTime.Load()) / 1e6}
+	if at := st.LastCommit.Load(); at > 0 {
+		t := microTime(at)
+		c.Last = &t
+	}
+	times := st.CommitTimes()
+	slices.Sort(times)
+	if c.Over = len(times); c.Over > 0 {
+		c.P50 = times[(c.Over-1)/2].Seconds()
+		c.P99 = times[(c.Over-1)*99/100].Seconds()
+	}
+	return c
+}
+
+// formatStatus tells of a format.
+func formatStatus(d *daemon, cfg *config.Site, f *pipeline.FormatStatus) admin.Format {
+	out := admin.Format{Name: f.Name, Where: f.Where, Fingerprint: f.Fingerprint, Use: f.Use, Why: f.Why, Retired: f.Retired}
+	if d.framing == schema.SingleObject {
+		return out
+	}
+	if strategy, err := schema.ParseSubjectStrategy(d.cfg.Registry.Subject); err == nil {
+		out.Subject = strategy.Subject(topicOf(cfg, sink.Events), f.Record)
+	}
+	if f.Frame != nil {
+		out.ID = schemaID(f.Frame)
+	}
+	return out
+}
+
+// schemaID reads the id that a registry gave a schema out of the frame of its values.
+func schemaID(f *pipeline.Frame) string {
+	b := f.Prefix
+	if f.Header != nil {
+		b = f.Header.Value
+	}
+	switch {
+	case len(b) == 5 && b[0] == 0:
+		return fmt.Sprint(binary.BigEndian.Uint32(b[1:]))
+	case len(b) == 17 && b[0] == 1:
+		return fmt.Sprintf("%x-%x-%x-%x-%x", b[1:5], b[5:7], b[7:9], b[9:11], b[11:])
+	}
+	return ""
+}
+
+// fileStatus tells of the files that have most to do, and how many others there are.
+func fileStatus(all []tail.FileStatus) (files []admin.File, omitted int) {
+	slices.SortStableFunc(all, func(a, b tail.FileStatus) int {
+		if af, bf := a.State == tail.Failing, b.State == tail.Failing; af != bf {
+			if af {
+				return -1
+			}
+			return 1
+		}
+		return int(min(max((b.Size-b.Offset)-(a.Size-a.Offset), -1), 1))
+	})
+	for i, f := range all {
+		if i == admin.MaxFiles {
+			return files, len(all) - i
+		}
+		files = append(files, admin.File{Path: f.Path, Generation: f.ID, State: string(f.State), Size: f.Size, Offset: f.Offset,
+			LagBytes: max(0, f.Size-f.Offset), Error: f.Err})
+	}
+	return files, 0
+}
+
+// changeStatus tells of a change.
+func changeStatus(c *pipeline.RecentChange) admin.Change {
+	out := admin.Change{Time: microTime(c.Time), ID: c.ID, Source: string(c.Source), Class: c.Class.String(), Action: string(c.Action), Format: c.Format,
+		Where: c.Where, Text: c.Text, Old: writerStatus(c.Old), New: writerStatus(c.New), LeftOut: c.LeftOut}
+	for _, d := range c.Diffs {
+		out.Diffs = append(out.Diffs, admin.Diff{Path: d.Path, Kind: string(d.Kind), Old: d.Old, New: d.New, Class: d.Class.String(), Text: d.Text})
+	}
+	return out
+}
+
+func writerStatus(w *schema.Writer) *admin.Writer {
+	if w == nil {
+		return nil
+	}
+	return &admin.Writer{LogFormat: w.LogFormat, Escape: w.Escape, Fingerprint: fmt.Sprintf("%016x", w.Fingerprint)}
+}
