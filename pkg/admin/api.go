@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// cacheFor is how old an answer may be: however many ask, the daemon makes two a second for each span.
-const cacheFor = 500 * time.Millisecond
+// CacheFor is how old an answer may be: however many ask, the daemon makes two a second for each span.
+const CacheFor = 500 * time.Millisecond
 
 // cache makes a Status and keeps it for a moment.
 type cache struct {
@@ -36,7 +36,7 @@ func (c *cache) get(span Span) *Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	if k, ok := c.kept[span]; ok && now.Sub(k.at) < cacheFor {
+	if k, ok := c.kept[span]; ok && now.Sub(k.at) < CacheFor {
 		return k.status
 	}
 	st := c.make(span)

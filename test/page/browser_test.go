@@ -169,6 +169,9 @@ type tab struct {
 	t       testing.TB
 	b       *browser
 	session string
+	// expected is a part of the complaints that a test provokes.
+	expected string
+	loaded   chan struct{} // receives when a document and all it needs are there
 
 	// Guarded by b.mu.
 	complaints []string // errors and warnings of the console, exceptions, violations of the policy
@@ -179,7 +182,7 @@ type tab struct {
 func (b *browser) open(t testing.TB, origin string, width, height int, dark bool) *tab {
 	t.Helper()
 	var context struct{ BrowserContextID string }
-	p := &tab{t: t, b: b}
+	p := &tab{t: t, b: b, loaded: make(chan struct{}, 1)}
 	p.must(b.call("", "Target.createBrowserContext", nil, &context))
 	var target struct{ TargetID string }
 	p.must(b.call("", "Target.createTarget", map[string]any{"url": "about:blank", "browserContextId": context.BrowserContextID, "width": width, "height": height}, &target))
@@ -204,10 +207,13 @@ func (b *browser) open(t testing.TB, origin string, width, height int, dark bool
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, c := range p.complaints {
+			if p.expected != "" && strings.Contains(c, p.expected) {
+				continue
+			}
 			t.Errorf("the page complains: %s", c)
 		}
 		for _, url := range p.requests {
-			if !strings.HasPrefix(url, origin) && !strings.HasPrefix(url, "about:") {
+			if !strings.HasPrefix(url, origin) && !strings.HasPrefix(url, "about:") && !strings.HasPrefix(url, "data:") {
 				t.Errorf("the page asks somebody else: %s", url)
 			}
 		}
@@ -255,6 +261,11 @@ func (p *tab) event(m *message) {
 		if e.Entry.Level == "error" || e.Entry.Level == "warning" {
 			p.complaints = append(p.complaints, e.Entry.Text+" "+e.Entry.URL)
 		}
+	case "Page.loadEventFired":
+		select {
+		case p.loaded <- struct{}{}:
+		default:
+		}
 	case "Network.requestWillBeSent":
 		p.requests = append(p.requests, e.Request.URL)
 	}
@@ -272,15 +283,29 @@ func (p *tab) call(method string, params any) {
 	p.must(p.b.call(p.session, method, params, nil))
 }
 
+// awaitLoad waits until a document is there.
+func (p *tab) awaitLoad() {
+	p.t.Helper()
+	select {
+	case <-p.loaded:
+	case <-time.After(patience):
+		p.t.Fatal("the page does not come")
+	}
+}
+
 // visit goes to a URL and waits until all of it is there.
 func (p *tab) visit(url string) {
 	p.t.Helper()
+	select {
+	case <-p.loaded: // of the page before
+	default:
+	}
 	var nav struct{ ErrorText string }
 	p.must(p.b.call(p.session, "Page.navigate", map[string]any{"url": url}, &nav))
 	if nav.ErrorText != "" {
 		p.t.Fatalf("%s: %s", url, nav.ErrorText)
 	}
-	p.until(fmt.Sprintf(`location.href.startsWith(%q) && document.readyState === "complete"`, url))
+	p.awaitLoad()
 }
 
 // eval runs a script in the page and puts what it returns into result.
@@ -327,6 +352,13 @@ func (p *tab) press(key, code string, vk int, modifiers int) {
 	for _, kind := range []string{"rawKeyDown", "keyUp"} {
 		p.call("Input.dispatchKeyEvent", map[string]any{"type": kind, "key": key, "code": code, "windowsVirtualKeyCode": vk, "modifiers": modifiers})
 	}
+}
+
+// enter types Enter.
+func (p *tab) enter() {
+	p.t.Helper()
+	p.call("Input.dispatchKeyEvent", map[string]any{"type": "keyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r"})
+	p.call("Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13})
 }
 
 // picture writes all of the page as it looks to a file for a person.

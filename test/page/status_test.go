@@ -20,6 +20,7 @@ const hostile = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>\u202e
 type world struct {
 	mu     sync.Mutex
 	status admin.Status // guarded by mu
+	stop   func()       // what serve started
 }
 
 // change changes the status.
@@ -45,11 +46,12 @@ func (w *world) serve(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	w.stop = sync.OnceFunc(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(w.stop)
 	return "http://" + s.Addr()
 }
 
