@@ -222,11 +222,11 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 
 // roundTo4 rounds to four significant digits.
 func roundTo4(v float64) float64 {
-	if v == 0 {
-		return 0
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'e', 3, 64), 64)
+	if err != nil {
+		return v // can't be: it was written a moment ago
 	}
-	f := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
-	return math.Round(v*f) / f
+	return r
 }
 
 // trouble is how much a site needs somebody: 2 it stands still, 1 it goes on but look, 0 all is well.
