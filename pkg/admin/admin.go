@@ -21,12 +21,30 @@ import (
 // Health reports whether the daemon does its work, and why not if it does not. The text is shown to whoever asks.
 type Health func() (ok bool, text string)
 
+// serve answers 200 or 503, with the text.
+func (h Health) serve(w http.ResponseWriter, _ *http.Request) {
+	ok, text := h()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	fmt.Fprintln(w, text)
+}
+
+// Check is one more question that is answered like Health, at a path of its own.
+type Check struct {
+	Path string // such as /readyz
+	Ask  Health
+}
+
 // Config says where a Server listens and what it serves.
 type Config struct {
 	Listen      string // host:port (port 0 takes a free one) or unix:PATH
 	AllowRemote bool   // Listen may be an address that other hosts reach
 	Metrics     prometheus.Gatherer
-	Health      Health
+	Health      Health // at /healthz
+	Checks      []Check
 	// Status returns the status with histories of that span. It is asked at most about twice a second and may be slow; the Status is not
 	// changed by whoever made it from then on. May be nil: no status is served.
 	Status func(Span) *Status
@@ -84,14 +102,10 @@ func Start(c Config) (*Server, error) {
 func routes(c *Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(c.Metrics, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second}))
-	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
-		ok, text := c.Health()
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if !ok {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-		fmt.Fprintln(w, text)
-	})
+	mux.HandleFunc("/healthz", c.Health.serve)
+	for _, check := range c.Checks {
+		mux.HandleFunc(check.Path, check.Ask.serve)
+	}
 	if c.Status != nil {
 		v := &view{status: newCache(c.Status)}
 		mux.HandleFunc("/api/v1/status", v.api)
