@@ -21,7 +21,7 @@ func TestNoBarriers(t *testing.T) {
 	url := newWorld(6).serve(t)
 	for _, look := range looks {
 		t.Run(look.name, func(t *testing.T) {
-			p := b.open(t, url, look.width, look.height, look.dark)
+			p := b.open(t, url, look.width, look.height, look.mode)
 			p.visit(url + "/")
 			p.eval(string(axe)+"; undefined", nil)
 			for _, script := range []string{"", openAll} {
@@ -79,7 +79,7 @@ func TestContrast(t *testing.T) {
 	b := startBrowser(t)
 	url := newWorld(6).serve(t)
 	for _, look := range looks {
-		p := b.open(t, url, look.width, look.height, look.dark)
+		p := b.open(t, url, look.width, look.height, look.mode)
 		p.visit(url + "/")
 		p.eval(openAll, nil)
 		var got struct {
@@ -91,7 +91,7 @@ func TestContrast(t *testing.T) {
 			t.Errorf("%s: of %d texts these can hardly be read: %q; and these marks be seen: %q", look.name, got.Texts, got.Poor, got.Marks)
 		}
 		var ground string
-		if p.eval("getComputedStyle(document.body).backgroundColor", &ground); (ground == "rgb(20, 23, 26)") != look.dark {
+		if p.eval("getComputedStyle(document.body).backgroundColor", &ground); (ground == "rgb(20, 23, 26)") != (look.mode == dark) {
 			t.Errorf("%s: the ground is %s", look.name, ground)
 		}
 	}
@@ -101,7 +101,7 @@ func TestContrast(t *testing.T) {
 func TestNotByColourAlone(t *testing.T) {
 	b := startBrowser(t)
 	url := newWorld(6).serve(t)
-	p := b.open(t, url, 1280, 900, false)
+	p := b.open(t, url, 1280, 900, light)
 	p.visit(url + "/")
 	var shapes map[string][]string
 	p.eval(`[...document.querySelectorAll(".shape")].reduce((m, e) => { const k = e.classList[1]; (m[k] ??= []).includes(e.innerHTML) || m[k].push(e.innerHTML); return m; }, {})`, &shapes)
@@ -132,7 +132,7 @@ func TestNotByColourAlone(t *testing.T) {
 func TestKeyboard(t *testing.T) {
 	b := startBrowser(t)
 	url := newWorld(3).serve(t)
-	p := b.open(t, url, 1280, 900, false)
+	p := b.open(t, url, 1280, 900, light)
 	p.visit(url + "/")
 	p.eval(`document.getElementById("details-shop").open = true`, nil)
 	const mark = `(document.activeElement === document.body ? "body" : document.activeElement.dataset.n)`

@@ -179,7 +179,7 @@ type tab struct {
 }
 
 // open opens an empty page of that size. At the end of the test nothing may have been complained of, and nothing asked for but from origin.
-func (b *browser) open(t testing.TB, origin string, width, height int, dark bool) *tab {
+func (b *browser) open(t testing.TB, origin string, width, height int, how mode) *tab {
 	t.Helper()
 	var context struct{ BrowserContextID string }
 	p := &tab{t: t, b: b, loaded: make(chan struct{}, 1)}
@@ -197,11 +197,15 @@ func (b *browser) open(t testing.TB, origin string, width, height int, dark bool
 	}
 	p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500})
 	scheme := "light"
-	if dark {
+	if how == dark {
 		scheme = "dark"
 	}
 	p.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}}})
-	p.call("Page.addScriptToEvaluateOnNewDocument", map[string]any{"source": watch})
+	script := watch
+	if how != realTime {
+		script += clock
+	}
+	p.call("Page.addScriptToEvaluateOnNewDocument", map[string]any{"source": script})
 	t.Cleanup(func() {
 		_ = b.call("", "Target.disposeBrowserContext", map[string]any{"browserContextId": context.BrowserContextID}, nil) // the browser may be gone
 		b.mu.Lock()
@@ -221,18 +225,31 @@ func (b *browser) open(t testing.TB, origin string, width, height int, dark bool
 	return p
 }
 
-// watch runs before any script of a page: it reports violations of the policy, and hands the page's clock to the test. A call of tick() is what
-// two seconds are to the page.
+// mode says how a page is looked at.
+type mode int
+
+const (
+	light    mode = iota
+	dark          // with the colours of the night
+	realTime      // by daylight, and the page has its own clock
+)
+
+// watch runs before any script of a page: it reports violations of the policy, and helps to wait.
 const watch = `
 addEventListener("securitypolicyviolation", e => console.error("policy: " + e.violatedDirective + " " + e.blockedURI));
-{
+window.until = (set => (f, act) => new Promise(done => {
+	const look = () => { if (f()) done(true); else { if (act) act(); set(look, 20); } };
+	look();
+}))(setTimeout);`
+
+// clock hands the page's clock to the test. A call of tick() is what two seconds are to the page.
+const clock = `{
 	const due = new Map(), set = window.setTimeout, clear = window.clearTimeout;
 	let id = 1e9;
 	window.setTimeout = (f, ms, ...rest) => ms === 2000 ? (due.set(++id, f), id) : set(f, ms, ...rest);
 	window.clearTimeout = n => due.delete(n) || clear(n);
 	window.tick = () => { const all = [...due.values()]; due.clear(); all.forEach(f => f()); return all.length; };
 	window.ticking = () => due.size;
-	window.until = (f, act) => new Promise(done => { const look = () => { if (f()) done(true); else { if (act) act(); set(look, 20); } }; look(); });
 }`
 
 // event notes what a page does. The caller holds b.mu.

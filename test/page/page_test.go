@@ -17,8 +17,8 @@ import (
 var looks = []struct {
 	name          string
 	width, height int
-	dark          bool
-}{{"desktop", 1280, 900, false}, {"dark", 1280, 900, true}, {"phone", 360, 740, false}, {"phone-dark", 360, 740, true}, {"tablet", 800, 1000, false}}
+	mode          mode
+}{{"desktop", 1280, 900, light}, {"dark", 1280, 900, dark}, {"phone", 360, 740, light}, {"phone-dark", 360, 740, dark}, {"tablet", 800, 1000, light}}
 
 // openAll opens all that can be opened.
 const openAll = `document.querySelectorAll("details").forEach(d => d.open = true)`
@@ -58,7 +58,7 @@ func TestShowsWhatTheAPITells(t *testing.T) {
 	st := api(t, url)
 	for _, look := range looks[:3] {
 		t.Run(look.name, func(t *testing.T) {
-			p := b.open(t, url, look.width, look.height, look.dark)
+			p := b.open(t, url, look.width, look.height, look.mode)
 			p.visit(url + "/")
 			var rows []shown
 			p.eval(readRows, &rows)
@@ -115,7 +115,7 @@ func TestShowsWhatTheAPITells(t *testing.T) {
 func TestHostileNamesAreText(t *testing.T) {
 	b := startBrowser(t)
 	url := newWorld(6).serve(t)
-	p := b.open(t, url, 1280, 900, false)
+	p := b.open(t, url, 1280, 900, light)
 	p.visit(url + "/")
 	p.eval(openAll, nil)
 	var elements int
@@ -142,7 +142,7 @@ func TestFitsAPhone(t *testing.T) {
 	b := startBrowser(t)
 	url := newWorld(50).serve(t)
 	for _, width := range []int{320, 360, 412, 800, 1280, 2560} {
-		p := b.open(t, url, width, 740, false)
+		p := b.open(t, url, width, 740, light)
 		p.visit(url + "/")
 		for _, opened := range []bool{false, true} {
 			if opened {
@@ -173,7 +173,7 @@ func TestFiftySites(t *testing.T) {
 	b := startBrowser(t)
 	w := newWorld(50)
 	url := w.serve(t)
-	p := b.open(t, url, 1280, 900, false)
+	p := b.open(t, url, 1280, 900, light)
 	p.visit(url + "/")
 	names := func() (list []string) {
 		p.eval(`[...document.querySelectorAll("tbody[data-site]")].map(b => b.dataset.site)`, &list)
@@ -219,7 +219,7 @@ func TestFollowsTheDaemon(t *testing.T) {
 	b := startBrowser(t)
 	w := newWorld(6)
 	url := w.serve(t)
-	p := b.open(t, url, 1280, 900, false)
+	p := b.open(t, url, 1280, 900, light)
 	p.visit(url + "/")
 	p.eval(`window.mark = 1; document.getElementById("details-shop").open = true; document.querySelector("#details-shop summary").focus();
 		window.node = document.getElementById("site-shop")`, nil)
@@ -262,7 +262,7 @@ func TestDaemonThatIsGone(t *testing.T) {
 	b := startBrowser(t)
 	w := newWorld(2)
 	url := w.serve(t)
-	p := b.open(t, url, 1280, 900, false)
+	p := b.open(t, url, 1280, 900, light)
 	p.visit(url + "/")
 	p.expected = "net::ERR_"
 	w.stop()
@@ -278,7 +278,7 @@ func TestDaemonThatIsGone(t *testing.T) {
 func TestWithoutScripts(t *testing.T) {
 	b := startBrowser(t)
 	url := newWorld(6).serve(t)
-	p := b.open(t, url, 360, 740, false)
+	p := b.open(t, url, 360, 740, light)
 	p.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true})
 	p.visit(url + "/?q=sh&sort=name")
 	var got struct {
@@ -303,7 +303,7 @@ func TestPictures(t *testing.T) {
 	b := startBrowser(t)
 	url := newWorld(6).serve(t)
 	for _, look := range looks {
-		p := b.open(t, url, look.width, look.height, look.dark)
+		p := b.open(t, url, look.width, look.height, look.mode)
 		p.visit(url + "/")
 		p.picture(look.name)
 		p.eval(openAll, nil)
