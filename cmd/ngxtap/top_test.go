@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strconv"
 	"strings"
@@ -131,6 +133,40 @@ func TestTopSaysWhatIsWrong(t *testing.T) {
 	v.colour = true
 	if got := strings.Join(v.lines(80, 24), "\n"); !strings.Contains(got, "\x1b[31msite-01") {
 		t.Errorf("no colour: %q", got)
+	}
+}
+
+// Whoever answers in the daemon's place is told apart from it.
+func TestTopAsksWhoIsNoDaemon(t *testing.T) {
+	for _, c := range []struct {
+		code       int
+		body, want string
+	}{
+		{404, "<html>nginx", "has no status: it is another program"},
+		{403, "this port answers to localhost\x1b[2J\nsecond", "403 Forbidden: this port answers to localhost\\u001b[2J"},
+		{200, "hello", "is not the status of an ngxtap that this one knows"},
+		{200, `{"api":2}`, "(api 2): api 1 is known"},
+		{302, "elsewhere", "answers 302 Found"},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "http://127.0.0.1:1/")
+			w.WriteHeader(c.code)
+			io.WriteString(w, c.body)
+		}))
+		client, err := newStatusClient(s.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = client.get(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "second") {
+			t.Errorf("%d %q: %v", c.code, c.body, err)
+		}
+		client.http.CloseIdleConnections()
+		s.Close()
+	}
+	for addr, want := range map[string]string{":9464": "http://127.0.0.1:9464/", "0.0.0.0:9464": "http://127.0.0.1:9464/", "[::]:9464": "http://[::1]:9464/", "unix:/a b": "http://localhost/"} {
+		if c, err := newStatusClient(addr); err != nil || !strings.HasPrefix(c.url, want+"api/v1/status?") {
+			t.Errorf("%s: %+v %v", addr, c, err)
+		}
 	}
 }
 
