@@ -174,6 +174,7 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
 		OnChange: policyOf(&s.OnChange), Drift: driftOf(&s.DataChanges), Secrets: secrets, Headers: headerRules(s), Seal: seal, Edited: watch.edited,
+		NoCensus: !s.Headers.Census, CensusFile: censusFile(d.hintDir(), s.Site),
 		Frame: func(ctx context.Context, stream sink.Stream, record, schemaJSON string) (*pipeline.Frame, error) {
 			return d.frame(ctx, strategy.Subject(topicOf(s, stream), record), schemaJSON)
 		},

@@ -222,6 +222,9 @@ type Headers struct {
 	MaxHeaders int `yaml:"max_headers"`
 	// MaxValue is how long the value of a header may be; what is longer is cut. Default: 16KiB.
 	MaxValue Size `yaml:"max_value"`
+	// Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows; new names are told only with
+	// it if they are rare, see DataChanges. Default: true.
+	Census bool `yaml:"census"`
 	// Promote lists request headers that also become fields of their own.
 	Promote []string `yaml:"promote"`
 }
