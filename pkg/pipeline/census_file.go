@@ -53,6 +53,8 @@ const (
 	censusVersion = 1
 	// The longest file that is read, in bytes: more than a full census takes.
 	censusFileMost = 8 << 20
+	// No count is higher; one of a million events a second gets there after thirty thousand years.
+	censusMost = 1 << 60
 	// So often the file is written at most.
 	censusPause = time.Minute
 )
@@ -114,8 +116,8 @@ func parseCensus(data []byte) (*Census, error) {
 	if c.V != censusVersion {
 		return nil, fmt.Errorf("it has version %d, this ngxtap knows version %d", c.V, censusVersion)
 	}
-	if c.Events < 0 {
-		return nil, errors.New("it counts less than no events")
+	if c.Events < 0 || c.Events > censusMost {
+		return nil, errors.New("its events are not counted right")
 	}
 	for i := range c.Sides {
 		if err := c.Sides[i].check(); err != nil {
@@ -136,12 +138,12 @@ func (s *CensusSide) check() error {
 	if len(s.Names) > censusNames {
 		return fmt.Errorf("it has %d names, the most is %d", len(s.Names), censusNames)
 	}
-	if n := &s.NotKept; n.Count < 0 || n.First > n.Last {
+	if n := &s.NotKept; n.Count < 0 || n.Count > censusMost || n.First > n.Last {
 		return errors.New("the names that were not kept are not counted right")
 	}
 	for i := range s.Names {
 		n := &s.Names[i]
-		if n.Name != oddName && !canBeTold([]byte(n.Name)) || i > 0 && n.Name <= s.Names[i-1].Name || n.Count < 1 || n.First > n.Last || len(n.File) > maxName {
+		if n.Name != oddName && !canBeTold([]byte(n.Name)) || i > 0 && n.Name <= s.Names[i-1].Name || n.Count < 1 || n.Count > censusMost || n.First > n.Last || len(n.File) > maxName {
 			return fmt.Errorf("name %d is none, or not in its order, or not counted right", i+1)
 		}
 	}
@@ -228,16 +230,16 @@ func (c *census) write(list *Census) {
 
 // writeCensus gives the file a new content in one step, which also survives a power cut.
 func writeCensus(file string, list *Census) error {
-	line, err := json.Marshal(list)
+	data, err := censusBytes(list)
 	if err != nil {
-		return fmt.Errorf("encode the census: %w", err)
+		return err
 	}
 	tmp := file + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("write the census: %w", err)
 	}
-	_, err = f.Write(append(append(line, '\n'), censusSum(line)...))
+	_, err = f.Write(data)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(tmp, file)
@@ -246,6 +248,15 @@ func writeCensus(file string, list *Census) error {
 		return errors.Join(fmt.Errorf("write the census: %w", err), os.Remove(tmp))
 	}
 	return syncFolder(filepath.Dir(file))
+}
+
+// censusBytes returns what parseCensus reads.
+func censusBytes(list *Census) ([]byte, error) {
+	line, err := json.Marshal(list)
+	if err != nil {
+		return nil, fmt.Errorf("encode the census: %w", err)
+	}
+	return append(append(line, '\n'), censusSum(line)...), nil
 }
 
 func syncFolder(dir string) error {
