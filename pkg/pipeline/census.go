@@ -29,9 +29,9 @@ type census struct {
 	sides [logformat.UpstreamHeader + 1]censusSide
 
 	// The following belong to the site's goroutine.
-	pending int64  // events that are not committed
-	window  uint64 // the number of the window of drift
-	telling []*censusName
+	pending int64         // events that are not committed
+	window  uint64        // the number of the window of drift
+	telling []*censusName // names that are told in the transaction that is open
 	find    finder
 
 	// The following are about the file.
@@ -64,7 +64,6 @@ type censusName struct {
 	windows uint8  // of drift in which it was seen, up to rareWindows
 	window  uint64 // the number of the last of them
 	known   bool   // it was told, or learned in silence: not new any more
-	telling bool   // it is told in the transaction that is open
 	kept    bool   // it is in censusSide.names
 	seen    sightings
 }
@@ -262,9 +261,6 @@ func (c *census) rollback() {
 		s.dirty, s.gone = s.dirty[:0], sightings{}
 		clear(s.fresh)
 	}
-	for _, n := range c.telling {
-		n.telling = false
-	}
 	c.telling, c.pending = c.telling[:0], 0
 }
 
@@ -279,7 +275,7 @@ func (c *census) commit() {
 		c.sides[i].commit(c.window)
 	}
 	for _, n := range c.telling {
-		n.known, n.telling = true, false
+		n.known = true
 	}
 	c.telling = c.telling[:0]
 	c.events += c.pending

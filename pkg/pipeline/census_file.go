@@ -178,6 +178,11 @@ func (c *census) load() {
 		c.log.Warn("the census of header names begins anew: what was counted before can't be used", "error", err)
 		return
 	}
+	c.use(old)
+}
+
+// use makes old what was counted so far.
+func (c *census) use(old *Census) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clear()

@@ -47,7 +47,7 @@ func (c *census) endWindow(learning bool, known func(*rareName) bool) (rare []ra
 		for _, n := range c.sides[i].names {
 			r := rareName{n, logformat.Family(i)}
 			switch {
-			case n.known || n.telling:
+			case n.known:
 			case learning || known(&r):
 				n.known, c.changed = true, true
 			case n.windows >= rareWindows && n.window == c.window && n.total.count >= rareEvents:
@@ -88,7 +88,6 @@ func (d *drift) endRare(now time.Time, e *schema.ChangeEvent) *schema.ChangeEven
 	var texts []string
 	var diffs []schema.Diff
 	for _, r := range rare[:min(len(rare), room)] {
-		r.telling = true
 		c.telling = append(c.telling, r.censusName)
 		d.rare.recent = append(d.rare.recent, r.fingerprint())
 		diffs = append(diffs, r.diff())

@@ -65,7 +65,7 @@ func (s *censusSide) victims(newcomers []*censusName) *victims {
 	for _, n := range s.names {
 		rare := n.total.count < censusRare
 		switch {
-		case n.name == oddName || n.telling:
+		case n.name == oddName:
 		case rare && n.total.first > newest-censusYoung:
 			out.young = append(out.young, n)
 		case rare || n.total.last < newest-censusAway:

@@ -278,9 +278,9 @@ func TestCensusFlood(t *testing.T) {
 	if lost := got.Sides[0].NotKept; lost.Count < 200*1500-censusNames || lost.Last <= lost.First {
 		t.Errorf("not kept: %+v", lost)
 	}
-	// In the flood, a name that is in one of 300 events gets in, and stays.
+	// In the flood, a name that is in one of 750 events gets in, and stays.
 	for i := range 200 {
-		for range 5 {
+		for range 2 {
 			f.sight("x-real", "host")
 		}
 		f.second(10, 1500)
