@@ -113,7 +113,7 @@ func (d *drift) endRare(now time.Time, e *schema.ChangeEvent) *schema.ChangeEven
 // diff says that a rare name is new.
 func (r *rareName) diff() schema.Diff {
 	path := familyField(r.side) + "." + r.name
-	return schema.Diff{Path: path, Kind: schema.KindAdded, New: "rare", Text: fmt.Sprintf("%s is new and rare: in %d events since %s",
+	return schema.Diff{Path: path, Kind: schema.KindAdded, New: "rare", Text: fmt.Sprintf("%s is new: %d lines had it since %s",
 		path, r.total.count, time.UnixMicro(r.total.first).UTC().Format(time.RFC3339))}
 }
 

@@ -98,7 +98,7 @@ func TestRareNameIsTold(t *testing.T) {
 	s.pass(1, rareMinute{lines: 2000, names: map[string]int{"x-old": 2, "x-new": 4}})
 	text := fmt.Sprintf("%+v", s.told)
 	if len(s.told) != 1 || s.told[0].File != "g1" || s.told[0].Class != schema.ClassNone || s.told[0].Action != schema.Notice ||
-		!strings.Contains(text, "request_headers.x-new is new and rare: in 12 events since 2026-09-02T09:0") || s.told[0].Diffs[0].New != "rare" {
+		!strings.Contains(text, "request_headers.x-new is new: 12 lines had it since 2026-09-02T09:0") || s.told[0].Diffs[0].New != "rare" {
 		t.Error(text)
 	}
 	s.expect(t, "three windows", "request_headers.x-new added")
