@@ -204,7 +204,7 @@ func driftOf(c *config.DataChanges) *pipeline.Drift {
 	if !c.Report {
 		return nil
 	}
-	return &pipeline.Drift{RejectedShare: c.RejectedShare, HeaderShare: c.HeaderShare}
+	return &pipeline.Drift{RejectedShare: c.RejectedShare, HeaderShare: c.HeaderShare, NoRare: !c.RareHeaders}
 }
 
 // topicOf returns the topic of a stream whose values have a schema.

@@ -106,7 +106,7 @@ func siteDefaults() Site {
 		Addresses:   "keep",
 		Quarantine:  Quarantine{Raw: "encrypted"},
 		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine", Refused: "quarantine", RegistryAway: "hold"},
-		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01},
+		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01, RareHeaders: true},
 		Outputs:     []string{"kafka"},
 	}
 }

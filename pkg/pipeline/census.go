@@ -31,6 +31,7 @@ type census struct {
 	// The following belong to the site's goroutine.
 	pending int64         // events that are not committed
 	window  uint64        // the number of the window of drift
+	silent  bool          // nobody is told of new names: all that come are known
 	telling []*censusName // names that are told in the transaction that is open
 	find    finder
 
@@ -51,9 +52,9 @@ type censusSide struct {
 	dirty   []*censusName          // names that were seen
 	gone    sightings              // of names for which fresh had no room
 	sets    []nameSet
-	members []*censusName          // what the sets' names are part of
-	index   [2 * censusSets]uint16 // open addressing: the number of a set plus one, 0 where there is none
-	touched []uint16               // the sets that were seen
+	members []*censusName // what the sets' names are part of
+	index   []uint16      // open addressing: the number of a set plus one, 0 where there is none; a power of two long
+	touched []uint16      // the sets that were seen
 }
 
 // censusName is a header name.
@@ -107,10 +108,11 @@ func (s sightings) times(n int64) sightings {
 
 // Bounds of a census, for each side. What is pending takes less than 1 MiB, what is committed about as much when it is full.
 const (
-	censusNames   = 2000    // names in the list; about that many are "full"
+	censusNames   = 2000    // names in the list, oddName among them
 	censusFresh   = 1024    // new names between two commits
 	censusSets    = 1024    // sets that are remembered
 	censusMembers = 1 << 15 // names in all of these sets
+	censusIndex   = 64      // length of the index in the beginning
 	censusLargest = 256     // names in one of them; a larger set is counted name by name
 )
 
@@ -135,7 +137,8 @@ func newCensus(site, file string, log *slog.Logger) *census {
 func (c *census) clear() {
 	c.began, c.events = time.Now().UnixMicro(), 0
 	for i := range c.sides {
-		c.sides[i] = censusSide{names: map[string]*censusName{oddName: {name: oddName, kept: true, known: true}}, fresh: map[string]*censusName{}}
+		c.sides[i] = censusSide{names: map[string]*censusName{oddName: {name: oddName, kept: true, known: true}}, fresh: map[string]*censusName{},
+			index: make([]uint16, censusIndex)}
 	}
 }
 
@@ -206,6 +209,12 @@ func (s *censusSide) learn(f *finder, sum uint64, time int64) uint16 {
 	start := len(s.members)
 	s.members = append(s.members, f.found...)
 	s.sets = append(s.sets, nameSet{sum: sum, names: s.members[start:len(s.members):len(s.members)], gone: f.gone})
+	if 2*len(s.sets) > len(s.index) {
+		s.index = make([]uint16, 2*len(s.index))
+		for i := range s.sets {
+			s.index[s.slot(s.sets[i].sum)] = uint16(i + 1)
+		}
+	}
 	n := uint16(len(s.sets))
 	s.index[s.slot(sum)] = n
 	return n
@@ -213,9 +222,10 @@ func (s *censusSide) learn(f *finder, sum uint64, time int64) uint16 {
 
 // slot returns where in the index a set is, or belongs.
 func (s *censusSide) slot(sum uint64) int {
-	at := int(sum % uint64(len(s.index)))
+	mask := len(s.index) - 1
+	at := int(sum) & mask
 	for s.index[at] != 0 && s.sets[s.index[at]-1].sum != sum {
-		at = (at + 1) % len(s.index)
+		at = (at + 1) & mask
 	}
 	return at
 }
@@ -247,7 +257,7 @@ func (s *censusSide) fold() {
 func (s *censusSide) forgetSets() {
 	s.fold()
 	s.sets, s.members = s.sets[:0], s.members[:0]
-	clear(s.index[:])
+	clear(s.index)
 }
 
 // rollback forgets what is not committed: its lines will come again.
@@ -272,7 +282,7 @@ func (c *census) commit() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range c.sides {
-		c.sides[i].commit(c.window)
+		c.sides[i].commit(moment{c.window, c.silent})
 	}
 	for _, n := range c.telling {
 		n.known = true
@@ -282,7 +292,13 @@ func (c *census) commit() {
 	c.pending, c.changed = 0, true
 }
 
-func (s *censusSide) commit(window uint64) {
+// moment is when names are committed.
+type moment struct {
+	window uint64 // of census
+	silent bool   // likewise
+}
+
+func (s *censusSide) commit(m moment) {
 	s.fold()
 	stale := s.gone.count > 0 // sets hold names without room, for which there may be some now
 	s.lost.add(s.gone)
@@ -290,7 +306,7 @@ func (s *censusSide) commit(window uint64) {
 	newcomers := s.dirty[:0:0]
 	for _, n := range s.dirty {
 		if n.kept {
-			n.take(window)
+			n.take(m)
 		} else {
 			newcomers = append(newcomers, n)
 		}
@@ -298,7 +314,7 @@ func (s *censusSide) commit(window uint64) {
 	clear(s.dirty)
 	s.dirty = s.dirty[:0]
 	if len(newcomers) > 0 {
-		stale = s.admit(newcomers, window) || stale
+		stale = s.admit(newcomers, m) || stale
 		clear(s.fresh)
 	}
 	if stale {
@@ -307,11 +323,12 @@ func (s *censusSide) commit(window uint64) {
 }
 
 // take makes what was seen of a name part of its total.
-func (n *censusName) take(window uint64) {
+func (n *censusName) take(m moment) {
 	n.total.add(n.seen)
 	n.seen = sightings{}
-	if n.window != window {
-		n.window = window
+	n.known = n.known || m.silent
+	if n.window != m.window {
+		n.window = m.window
 		n.windows = min(n.windows+1, rareWindows)
 	}
 }

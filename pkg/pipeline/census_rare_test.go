@@ -140,13 +140,14 @@ func TestRareNamesFlood(t *testing.T) {
 func TestRareNamesAgainAndAgain(t *testing.T) {
 	s := newRareTraffic()
 	s.learn(rareMinute{lines: 2000})
-	again := func(i int) string { return fmt.Sprint("junk-", i%500) }
+	again := func(i int) string { return strings.Repeat("j", maxName-4) + fmt.Sprintf("-%03d", i%500) }
 	names := map[string]bool{}
 	for hour := range 12 {
 		s.pass(60, rareMinute{lines: 2000, invent: again, names: map[string]int{"x-new": 8}})
 		if len(s.told) > 2 {
 			t.Errorf("hour %d: %d events", hour, len(s.told))
 		}
+		checkBounds(t, s.d, s.told[:min(len(s.told), 2)])
 		for _, name := range s.take() {
 			if names[name] {
 				t.Errorf("%s is told again", name)
@@ -225,6 +226,21 @@ func TestRareNamesCrash(t *testing.T) {
 	if len(committed) != 1 || !slices.ContainsFunc(committed[0].Diffs, func(d schema.Diff) bool { return d.Path == "request_headers.x-new" }) {
 		t.Errorf("%+v", committed)
 	}
+}
+
+// Names that come while nobody is told are not new when somebody is.
+func TestRareNamesSilence(t *testing.T) {
+	s := newRareTraffic()
+	s.learn(rareMinute{lines: 2000})
+	with := rareMinute{lines: 2000, names: map[string]int{"x-new": 4}}
+	s.c.silent, s.d.census = true, nil
+	s.pass(10, with)
+	s.expect(t, "silence")
+	s.c.silent, s.d.census = false, s.c
+	s.pass(10, with)
+	s.expect(t, "no news")
+	s.pass(3, rareMinute{lines: 2000, names: map[string]int{"x-other": 4}})
+	s.expect(t, "news", "request_headers.x-other added")
 }
 
 // What an ngxtap saved that knew no rare names is read, so that an update tells nothing again.

@@ -19,7 +19,7 @@ const (
 // chance, so that a flood of invented names eats itself, and one that comes again and again gets in all the same. If there are few of those
 // it takes the place of the rare name that has been away longest, and then of one that has been away for a week. Names that are seen often
 // never go for new ones. It reports whether a name went, or one was not taken.
-func (s *censusSide) admit(newcomers []*censusName, window uint64) (left bool) {
+func (s *censusSide) admit(newcomers []*censusName, m moment) (left bool) {
 	var out *victims
 	if len(s.names)+len(newcomers) > censusNames {
 		slices.SortStableFunc(newcomers, func(a, b *censusName) int { return cmp.Compare(b.seen.count, a.seen.count) })
@@ -38,7 +38,7 @@ func (s *censusSide) admit(newcomers []*censusName, window uint64) (left bool) {
 			s.lost.add(v.total)
 		}
 		n.kept = true
-		n.take(window)
+		n.take(m)
 		s.names[n.name] = n
 		if out != nil && n.total.count < censusRare {
 			out.young = append(out.young, n)

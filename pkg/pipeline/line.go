@@ -78,6 +78,7 @@ func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) (*line, error) 
 	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}, census: s.stats.census}
 	if l.census != nil {
 		l.census.rollback() // what the session before did not commit
+		l.census.silent = s.cfg.Drift == nil || s.cfg.Drift.NoRare
 	}
 	l.batch = l.free.get()
 	if k := s.cfg.Seal; k != nil {
@@ -88,7 +89,9 @@ func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) (*line, error) 
 	}
 	if c := s.cfg.Drift; c != nil {
 		l.drift = newDrift(driftConfig{RejectShare: c.RejectedShare, HeaderShare: c.HeaderShare, Window: c.window, MinLines: c.minLines}, st.Drift)
-		l.drift.census = l.census
+		if !c.NoRare {
+			l.drift.census = l.census
+		}
 		l.countHeader = l.drift.header
 	}
 	return l, nil

@@ -65,6 +65,7 @@ type Config struct {
 type Drift struct {
 	RejectedShare float64 // of the lines of a minute that go to quarantine; a column is told at a tenth of it
 	HeaderShare   float64 // of the events that have a header
+	NoRare        bool    // do not tell of rare headers
 
 	window   time.Duration // tests only
 	minLines int           // tests only
