@@ -24,11 +24,12 @@ func checked(t *testing.T, change func(a *config.AccessLog), paths ...string) (i
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	r := &report{out: escaper{&out}}
+	r := &report{}
 	for _, p := range paths {
 		checkLog(t.Context(), r, &s, p, formats)
 	}
 	checkFolders(r, &s)
+	r.print(escaper{&out})
 	return r.code, out.String()
 }
 
