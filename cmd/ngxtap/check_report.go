@@ -123,9 +123,10 @@ func (r *report) print(w io.Writer) {
 func (f finding) String() string {
 	var b strings.Builder
 	switch {
+	case f.File == "", f.Line > 0 && f.Level == levelOK: // there is nothing to mend
 	case f.Line > 0:
 		fmt.Fprintf(&b, "%s:%d: ", oneLine(f.File), f.Line)
-	case f.File != "":
+	default:
 		fmt.Fprintf(&b, "%s: ", oneLine(f.File))
 	}
 	const shown = 5
