@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"reflect"
+	"strings"
+)
 
 // Where returns the file and line of a key of the daemon's file, such as "kafka.tls.ca_file": of the key itself, or of the nearest key
 // around it that stands in the file, or line 1.
@@ -21,4 +24,12 @@ func (l lines) line(key string) int {
 		}
 		key = key[:i]
 	}
+}
+
+// Same reports whether two sites are configured alike, wherever that stands.
+func (s *Site) Same(o *Site) bool {
+	a, b := *s, *o
+	a.File, a.Line, a.pos = "", 0, nil
+	b.File, b.Line, b.pos = "", 0, nil
+	return reflect.DeepEqual(a, b)
 }
