@@ -161,6 +161,22 @@ type siteChecks struct {
 
 func (c *siteChecks) site(ctx context.Context, s *config.Site) {
 	r := c.r
+	formats := c.format(s)
+	var logs []string
+	for _, p := range s.AccessLog.Paths {
+		logs = append(logs, checkLog(ctx, r, s, p, formats)...)
+	}
+	c.readBy(s, logs)
+	checkFolders(r, s)
+	c.rotation.check(r, s, logs)
+	if len(formats) > 0 {
+		c.formats[s.Site] = formats
+	}
+}
+
+// format looks at nginx.conf and at what the site makes of it. It returns nil if there is an error in it.
+func (c *siteChecks) format(s *config.Site) []*pipeline.Format {
+	r := c.r
 	file, line := s.Where("site")
 	formats, conf, err := formatsOf(s)
 	if conf != nil {
@@ -174,12 +190,12 @@ func (c *siteChecks) site(ctx context.Context, s *config.Site) {
 			f.File, f.Line = file, line
 		}
 		r.misfit(f.of(s.Site))
-		return
+		return nil
 	}
 	for _, f := range formats {
 		d := f.LogFormat().Definition()
-		r.ok(finding{What: whatFormat, Sites: []string{s.Site}, Text: fmt.Sprintf("format %s (%s), %d variables, %d fields", f.Name(), place(d),
-			len(f.LogFormat().Columns()), len(f.Event().Fields()))})
+		r.ok(finding{What: whatFormat, Text: fmt.Sprintf("format %s (%s), %d variables, %d fields", f.Name(), place(d),
+			len(f.LogFormat().Columns()), len(f.Event().Fields()))}.of(s.Site))
 		warnFormat(r, s.Site, f)
 	}
 	checkKit(r, s, conf, formats)
@@ -195,14 +211,7 @@ func (c *siteChecks) site(ctx context.Context, s *config.Site) {
 	if err != nil {
 		r.misfit(finding{What: whatConfig, File: file, Line: line, Text: strings.TrimPrefix(err.Error(), "site "+s.Site+": ")}.of(s.Site))
 	}
-	var logs []string
-	for _, p := range s.AccessLog.Paths {
-		logs = append(logs, checkLog(ctx, r, s, p, formats)...)
-	}
-	c.readBy(s, logs)
-	checkFolders(r, s)
-	c.rotation.check(r, s, logs)
-	c.formats[s.Site] = formats
+	return formats
 }
 
 // readBy notes which files a site reads, and says which of them another site reads too.

@@ -63,7 +63,9 @@ func checkLog(ctx context.Context, r *report, s *config.Site, pattern string, fo
 			waits(f.Path)
 			logs = append(logs, f.Path)
 		default:
-			fits[f.ID].report(r, place, oneLine(f.Path))
+			if len(formats) > 0 { // else nothing can be said of its lines
+				fits[f.ID].report(r, place, oneLine(f.Path))
+			}
 			checkOwner(r, place, s, f.Path)
 			logs = append(logs, f.Path)
 		}

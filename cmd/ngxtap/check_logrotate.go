@@ -32,6 +32,9 @@ func readLogrotate(r *report, path string) *rotation {
 	if path == "" {
 		return &rotation{}
 	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
 	conf, err := logrotate.Read(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

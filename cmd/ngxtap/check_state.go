@@ -83,7 +83,7 @@ func checkState(r *report, cfg *config.Config, u unit) (running bool) {
 			at = parent
 		default:
 			f.Text = fmt.Sprintf("state_dir: %s: %v for user %s", oneLine(at), err, userName(uint32(os.Geteuid())))
-			f.Fix = "make it writable for this user, or set state_dir"
+			f.Fix = fmt.Sprintf("let it belong to this user (install -d -o %s -m 0700 %s), or set state_dir", userName(uint32(os.Geteuid())), oneLine(cfg.StateDir))
 			r.misfit(f)
 			return false
 		}
