@@ -214,18 +214,29 @@ func (c *siteChecks) format(s *config.Site) []*pipeline.Format {
 	return formats
 }
 
-// readBy notes which files a site reads, and says which of them another site reads too.
+// readBy notes which files a site reads, and says that other sites read some of them too.
 func (c *siteChecks) readBy(s *config.Site, logs []string) {
 	file, line := s.Where("access_log.paths")
+	shared := map[string][]string{} // by the other site
+	var others []string
 	for _, path := range logs {
 		other, ok := c.readers[path]
-		if !ok {
+		switch {
+		case !ok:
 			c.readers[path] = s.Site
-			continue
+		case other != s.Site:
+			if shared[other] == nil {
+				others = append(others, other)
+			}
+			shared[other] = append(shared[other], path)
 		}
-		if other != s.Site {
-			c.r.warn(finding{What: whatConfigTwice, File: file, Line: line, Text: fmt.Sprintf("%s is read by site %s too: each of its lines becomes an event of both", oneLine(path), other),
-				Fix: "let one of them have it, unless that is what you want"}.of(s.Site))
+	}
+	for _, other := range others {
+		which := oneLine(shared[other][0])
+		if more := len(shared[other]) - 1; more > 0 {
+			which += fmt.Sprintf(" and %d more", more)
 		}
+		c.r.warn(finding{What: whatConfigTwice, File: file, Line: line, Text: fmt.Sprintf("site %s reads %s too: each line becomes an event of both", other, which),
+			Fix: "let one of them have it, unless that is what you want"}.of(s.Site))
 	}
 }

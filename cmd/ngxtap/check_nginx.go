@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,29 +16,27 @@ func checkAccessLogs(r *report, s *config.Site, conf *logformat.Conf) {
 		return // nothing tells who writes the log
 	}
 	var partial []logformat.AccessLog
-	for _, p := range s.AccessLog.Paths {
-		for _, a := range conf.AccessLogsFor(p) {
-			f := finding{Sites: []string{s.Site}, File: a.File, Line: a.Line}
-			if a.Gzip {
-				f.What, f.Text = whatGzip, fmt.Sprintf("access_log %s has gzip: Nginx writes compressed blocks, which can't be read while they grow", a.Path)
-				f.Fix = "take gzip out, and let logrotate compress the log"
-				r.misfit(f)
-			}
-			if a.Buffer != "" && a.Flush == "" {
-				f.What, f.Text = whatBuffer, fmt.Sprintf("access_log %s has buffer= without flush=: its lines come only when %s are full, and are lost if Nginx dies before", a.Path, a.Buffer)
-				f.Fix = "add flush=1s"
-				r.warn(f)
-			}
-			if a.Variables {
-				f.What, f.Text = whatVariables, fmt.Sprintf("access_log %s has variables in its path: the workers open it, not the master, so they must be able to write its folder, and whoever "+
-					"chooses the variables' values names the files", a.Path)
-				f.Fix = "let each server write a log of its own, or take only variables that a map makes"
-				r.warn(f)
-				checkFileCache(r, s, conf)
-			}
-			if a.If != "" {
-				partial = append(partial, a)
-			}
+	for _, a := range accessLogsOf(s, conf) {
+		f := finding{Sites: []string{s.Site}, File: a.File, Line: a.Line}
+		if a.Gzip {
+			f.What, f.Text = whatGzip, fmt.Sprintf("access_log %s has gzip: Nginx writes compressed blocks, which can't be read while they grow", a.Path)
+			f.Fix = "take gzip out, and let logrotate compress the log"
+			r.misfit(f)
+		}
+		if a.Buffer != "" && a.Flush == "" && !a.Gzip {
+			f.What, f.Text = whatBuffer, fmt.Sprintf("access_log %s has buffer= without flush=: its lines come only when %s are full, and are lost if Nginx dies before", a.Path, a.Buffer)
+			f.Fix = "add flush=1s"
+			r.warn(f)
+		}
+		if a.Variables {
+			f.What, f.Text = whatVariables, fmt.Sprintf("access_log %s has variables in its path: the workers open it, not the master, so they must be able to write its folder, and whoever "+
+				"chooses the variables' values names the files", a.Path)
+			f.Fix = "let each server write a log of its own, or take only variables that a map makes"
+			r.warn(f)
+			checkFileCache(r, s, conf)
+		}
+		if a.If != "" {
+			partial = append(partial, a)
 		}
 	}
 	for _, a := range conf.AccessLogs {
@@ -46,6 +45,29 @@ func checkAccessLogs(r *report, s *config.Site, conf *logformat.Conf) {
 		}
 	}
 	tellPartial(r, s, partial)
+}
+
+// accessLogsOf returns the access_log directives that write to the logs of a site, each once.
+func accessLogsOf(s *config.Site, conf *logformat.Conf) []logformat.AccessLog {
+	var all []logformat.AccessLog
+	seen := map[string]bool{}
+	add := func(a logformat.AccessLog) {
+		if key := fmt.Sprintf("%s:%d %s", a.File, a.Line, a.Path); !seen[key] {
+			seen[key] = true
+			all = append(all, a)
+		}
+	}
+	for _, p := range s.AccessLog.Paths {
+		for _, a := range conf.AccessLogsFor(p) {
+			add(a)
+		}
+		for _, a := range conf.AccessLogs {
+			if ok, _ := filepath.Match(p, a.Path); ok && !a.Off && !a.Syslog {
+				add(a)
+			}
+		}
+	}
+	return all
 }
 
 // tellPartial says that not every request has a line, which is no fault, but a surprise to whoever counts them.
