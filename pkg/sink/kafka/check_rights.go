@@ -169,10 +169,11 @@ func (k *check) transactions(cfg Config) {
 	}
 	id := *newProducer(&cfg, k.c).txnID
 	fix := fmt.Sprintf("kafka-acls.sh --add --allow-principal %s --operation Write --operation Describe --transactional-id ngxtap. --resource-pattern-type prefixed", k.principal())
-	coord, err := k.c.coordinator(id)
+	coord, err := k.findCoordinator(id)
 	switch {
 	case errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable):
-		k.say(Warn, CheckTxn, "if it stays so, look at transaction.state.log.replication.factor: so many brokers must be up", "transactional id %s has no coordinator yet: normal before the first transaction of a cluster", id)
+		k.ended = true
+		k.about("").say(Warn, CheckTxn, "if it stays so, look at transaction.state.log.replication.factor: so many brokers must be up", "transactional id %s has no coordinator yet: normal before the first transaction of a cluster", id)
 		return
 	case errors.Is(err, sarama.ErrTransactionalIDAuthorizationFailed):
 		k.say(Fail, CheckTxnRight, fix, "%s may not use the transactional id %s", k.principal(), id)
@@ -193,6 +194,17 @@ func (k *check) transactions(cfg Config) {
 	default:
 		k.say(OK, CheckTxn, "", "transactional id %s: coordinator is broker %s", id, coord.Addr())
 	}
+}
+
+// findCoordinator asks for the coordinator until there is one, but not for long: the first to ask makes the broker set up what it keeps transactions in.
+func (k *check) findCoordinator(id string) (coord *sarama.Broker, err error) {
+	const pause = 200 * time.Millisecond
+	for waited := time.Duration(0); waited < checkTimeout; waited += pause {
+		if coord, err = k.c.coordinator(id); !errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable) || sleep(k.ctx, pause) != nil {
+			break
+		}
+	}
+	return coord, err
 }
 
 // Bits of the operations that a broker allows (org.apache.kafka.common.acl.AclOperation).
