@@ -91,7 +91,7 @@ func each(err error) []error {
 
 // tell prints the report and makes its exit code.
 func (a *app) tell(r *report, o *checkOptions) error {
-	errs, warnings := count(r.merged(), levelError), count(r.merged(), levelWarning)
+	errs, warnings := countOf(r.merged(), levelError), countOf(r.merged(), levelWarning)
 	if o.strict && warnings > 0 {
 		r.code = max(r.code, exitFailed)
 	}

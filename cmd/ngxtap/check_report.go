@@ -100,8 +100,8 @@ func (r *report) merged() []finding {
 	return out
 }
 
-// count returns how many findings have a level.
-func count(found []finding, level string) int {
+// countOf returns how many findings have a level.
+func countOf(found []finding, level string) int {
 	n := 0
 	for _, f := range found {
 		if f.Level == level {
