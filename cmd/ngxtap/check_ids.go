@@ -60,5 +60,6 @@ const (
 	whatRegClient   what = "registry.tls.client" // our certificate for it
 	whatRegCA       what = "registry.tls.ca"     // the certificates that we trust
 	whatRegLevel    what = "registry.level"      // its compatibility level and on_change
+	whatRegMode     what = "registry.mode"       // it takes no new schemas
 	whatRegRefused  what = "registry.refused"    // a schema that it would not take
 )

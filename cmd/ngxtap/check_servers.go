@@ -133,6 +133,12 @@ func (d *daemon) checkRegistry(ctx context.Context, r *report, formats map[strin
 				if known {
 					at.Text = "the registry knows the schema, subject " + subject
 				}
+				if readOnly, err := d.registry.ReadOnly(ctx, subject); err == nil && readOnly && !known {
+					at.What, at.Text = whatRegMode, fmt.Sprintf("the registry is read-only for subject %s, and does not know the schema of format %s: its lines would go %s", subject, f.Name(), refusedTo(s))
+					at.File, at.Line, at.Fix = place.File, place.Line, "have its mode set to READWRITE, or the schema registered (ngxtap schema show prints it)"
+					r.fail(at)
+					continue
+				}
 				r.ok(at)
 				d.checkLevel(ctx, r, s, subject)
 			}

@@ -197,6 +197,11 @@ var absolute = regexp.MustCompile(`/[^\s:;"]+`)
 
 // explain adds to the text of an error which of the files in it this user may not read, and what to do.
 func explain(f finding) finding {
+	const credentials = "/run/credentials/"
+	if strings.Contains(f.Text, credentials) && strings.Contains(f.Text, "no such file") {
+		f.Fix = "systemd gives credentials to the service only while it runs: check it then"
+		return f
+	}
 	for _, path := range absolute.FindAllString(f.Text, -1) {
 		if why, fix, ok := denied(path); ok {
 			f.Text, f.Fix = f.Text+" ("+why+")", fix

@@ -114,6 +114,9 @@ func (a *app) serve(ctx context.Context, d *daemon, f *fleet, once bool, hup <-c
 		case t := <-f.ended:
 			f.note(t)
 		case <-hup:
+			if ctx.Err() != nil {
+				continue // it is leaving
+			}
 			next, nextSites, err := a.reload(d, once)
 			if err != nil {
 				d.log.Error("the new configuration is refused; the old one stays in force", "error", err)

@@ -245,6 +245,9 @@ func (k *check) why(err error, addr string) (what, fix string) {
 	if classified := classify(err); classified.Error() != err.Error() {
 		return CheckBroker, strings.TrimPrefix(classified.Error(), err.Error()+": ")
 	}
+	if strings.Contains(err.Error(), "remote error: tls:") { // an alert has no type of its own
+		return CheckBroker, "the broker wants a certificate of this host, or does not accept the one it got: look at kafka.tls.cert_file, and at the authority that the broker trusts (ssl.truststore)"
+	}
 	if s.Mechanism != "" && k.c.cfg.TLS == nil || isEOF(err) {
 		return CheckBroker, "is kafka.brokers right, and does this port want TLS or another login? A broker hangs up when it gets neither what it expects nor a login it knows"
 	}
