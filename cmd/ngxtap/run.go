@@ -77,7 +77,7 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	if err != nil {
 		return errors.Join(err, lock.Close())
 	}
-	d.lock, d.takeover = lock, takeover
+	d.lock, d.takeover, d.manager = lock, takeover, newManager(log)
 	defer func() {
 		if cerr := d.close(); cerr != nil {
 			err = errors.Join(err, cerr)
@@ -115,15 +115,22 @@ func (a *app) serve(ctx context.Context, d *daemon, sites []*pipeline.Site, once
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- runSites(work, d, sites) }()
+	defer d.supervise(sites)()
+	stopped := ctx.Done()
 	for {
 		select {
+		case <-stopped:
+			stopped = nil
+			d.manager.stopping()
 		case err := <-ended:
 			stop()
 			return nil, nil, a.outcome(ctx, sites, once, err)
 		case <-hup:
+			d.manager.reloading()
 			next, nextSites, err := a.reload(d, once)
 			if err != nil {
 				d.log.Error("the new configuration is refused; the old one stays in force", "error", err)
+				d.manager.refused(err)
 				continue
 			}
 			cancel()
