@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -32,7 +33,8 @@ type daemon struct {
 	registry *schema.Registry  // nil without a registry
 	lock     *os.File
 	takeover bool
-	manager  *manager // the service manager, if there is one
+	manager  *manager                 // the service manager, if there is one
+	hanging  atomic.Pointer[[]string] // see stuck
 }
 
 // load reads the configuration and logs its warnings.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -92,12 +91,15 @@ func (w *watch) look(step time.Duration) {
 	if m.watchdog > 0 && len(hanging) == 0 {
 		lines = append(lines, "WATCHDOG=1")
 	}
+	var names []string
 	for _, h := range hanging {
+		names = append(names, h.Site)
 		if h.New {
 			w.d.log.Error("a site hangs: it is neither waiting for a broker nor idle, and shows no sign of life", "site", h.Site, "doing", h.What,
 				"for", h.For.String(), "watchdog", m.watchdog > 0)
 		}
 	}
+	w.d.hanging.Store(&names)
 	for _, name := range back {
 		w.d.log.Info("a site that hung goes on", "site", name)
 	}
@@ -108,7 +110,16 @@ func (w *watch) look(step time.Duration) {
 	m.send(lines...)
 }
 
-// text says what matters, the worst first.
+// stuck returns the sites that hang. A restart may help them, and nobody else's doing will.
+func (d *daemon) stuck() []string {
+	if names := d.hanging.Load(); names != nil {
+		return *names
+	}
+	return nil
+}
+
+// text says what matters, the worst first. It asks sites only for what they note down: a file that can't be read keeps its reader's lock, and
+// with it whoever asks how that file is.
 func (w *watch) text(hanging []pipeline.Hang) string {
 	var parts []string
 	for _, h := range hanging {
@@ -119,11 +130,11 @@ func (w *watch) text(hanging []pipeline.Hang) string {
 		parts = append(parts, "the new configuration is refused, the old one is in force: "+why)
 	}
 	running, troubles := w.troubles()
-	count := fmt.Sprintf("%d of %d sites running", running, len(w.sites))
-	if running == len(w.sites) {
-		count = fmt.Sprintf("%d %s running", running, plural(running, "site"))
+	sites := count(len(w.sites), "site")
+	if running < len(w.sites) {
+		sites = fmt.Sprintf("%d of %s", running, sites)
 	}
-	parts = append(append(parts, count), troubles...)
+	parts = append(append(parts, sites+" running"), troubles...)
 	now := shipped{w.lines(), time.Now()}
 	if d := now.at.Sub(w.at); d > 0 && now.lines > w.shipped.lines {
 		parts = append(parts, grouped(int64(float64(now.lines-w.shipped.lines)/d.Seconds()))+" lines/s")
@@ -195,22 +206,6 @@ func hosts(addrs []string) string {
 		return fmt.Sprintf("%s and %d more", first, n)
 	}
 	return first
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return word
-	}
-	return word + "s"
-}
-
-// grouped writes a number that is not negative with a comma before each three digits.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // binaryBytes writes a number of bytes as a person reads it.

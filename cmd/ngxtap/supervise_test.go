@@ -204,8 +204,11 @@ func TestHungSiteStopsThePings(t *testing.T) {
 		}
 		w.look(w.step)
 	}
-	if got := sd.next(); strings.Contains(got, "WATCHDOG") || !strings.HasPrefix(got, "STATUS=site shop hangs: committing; 0 of 1 sites running") {
+	if got := sd.next(); strings.Contains(got, "WATCHDOG") || !strings.HasPrefix(got, "STATUS=site shop hangs: committing; 0 of 1 site running") {
 		t.Errorf("a site that hangs: %q", got)
+	}
+	if got := d.stuck(); len(got) != 1 || got[0] != "shop" {
+		t.Errorf("stuck are %q", got)
 	}
 	w.look(w.step)
 	if err := sd.conn.SetReadDeadline(time.Now()); err != nil {
@@ -218,8 +221,11 @@ func TestHungSiteStopsThePings(t *testing.T) {
 	close(s.release)
 	<-done
 	w.look(w.step)
-	if got := sd.next(); !strings.HasPrefix(got, "WATCHDOG=1\nSTATUS=0 of 1 sites running") {
+	if got := sd.next(); !strings.HasPrefix(got, "WATCHDOG=1\nSTATUS=0 of 1 site running") {
 		t.Errorf("it goes on: %q", got)
+	}
+	if got := d.stuck(); len(got) != 0 {
+		t.Errorf("stuck are %q", got)
 	}
 }
 
@@ -287,12 +293,7 @@ func (s *awaySink) Close() error                                { return nil }
 
 var errNotRecovered = errors.New("not recovered")
 
-func TestNumbersForPeople(t *testing.T) {
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 12345: "12,345", 1234567: "1,234,567"} {
-		if got := grouped(n); got != want {
-			t.Errorf("grouped(%d) = %s, want %s", n, got, want)
-		}
-	}
+func TestBytesForPeople(t *testing.T) {
 	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1258291: "1.2 MiB", 5 << 40: "5.0 TiB", 1 << 62: "4096.0 PiB"} {
 		if got := binaryBytes(n); got != want {
 			t.Errorf("binaryBytes(%d) = %s, want %s", n, got, want)

@@ -218,7 +218,7 @@ func configure(t *testing.T, log, brokers string) {
 func service(env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command("setpriv", append([]string{"--reuid", "ngxtap", "--regid", "ngxtap", "--init-groups", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all",
 		"/usr/bin/ngxtap"}, args...)...)
-	cmd.Env = append([]string{"PATH=/usr/bin:/bin", "GOMEMLIMIT=448MiB"}, env...)
+	cmd.Env = append([]string{"PATH=/usr/bin:/bin", "GOMEMLIMIT=384MiB"}, env...)
 	return cmd
 }
 
