@@ -50,15 +50,16 @@ type watch struct {
 	shipped
 }
 
-// shipped is what was shipped at a moment, to tell the rate from it.
+// shipped is what was shipped up to a moment.
 type shipped struct {
 	lines int64
 	at    time.Time
+	rate  float64 // lines a second before it
 }
 
 func newWatch(d *daemon, sites []*pipeline.Site, step time.Duration) *watch {
 	w := &watch{d: d, sites: sites, step: step, vigil: pipeline.NewVigil(hangAfter(d.cfg.Kafka.RequestTimeout), sites)}
-	w.shipped = shipped{w.lines(), time.Now()}
+	w.shipped = shipped{lines: w.lines(), at: time.Now()}
 	return w
 }
 
@@ -129,17 +130,15 @@ func (w *watch) text(hanging []pipeline.Hang) string {
 		why, _, _ = strings.Cut(why, "\n")
 		parts = append(parts, "the new configuration is refused, the old one is in force: "+why)
 	}
-	running, troubles := w.troubles()
+	running, troubles := w.troubles(hanging)
 	sites := count(len(w.sites), "site")
 	if running < len(w.sites) {
 		sites = fmt.Sprintf("%d of %s", running, sites)
 	}
 	parts = append(append(parts, sites+" running"), troubles...)
-	now := shipped{w.lines(), time.Now()}
-	if d := now.at.Sub(w.at); d > 0 && now.lines > w.shipped.lines {
-		parts = append(parts, grouped(int64(float64(now.lines-w.shipped.lines)/d.Seconds()))+" lines/s")
+	if rate := w.speed(); rate >= 1 {
+		parts = append(parts, grouped(int64(rate))+" lines/s")
 	}
-	w.shipped = now
 	var lag, last int64
 	for _, s := range w.sites {
 		lag += s.Stats().Lag()
@@ -155,12 +154,25 @@ func (w *watch) text(hanging []pipeline.Hang) string {
 	return strings.Join(parts, "; ")
 }
 
-// troubles counts the sites that run and says what keeps the others from it, those with the same trouble together.
-func (w *watch) troubles() (running int, texts []string) {
+// speed returns the lines a second that were committed of late.
+func (w *watch) speed() float64 {
+	now := shipped{lines: w.lines(), at: time.Now()}
+	if d := now.at.Sub(w.at); d >= time.Second { // less would make much of a single commit
+		now.rate = float64(now.lines-w.shipped.lines) / d.Seconds()
+		w.shipped = now
+	}
+	return w.rate
+}
+
+// troubles counts the sites that run and says what keeps the others from it, those with the same trouble together. Those that hang have been named.
+func (w *watch) troubles(hanging []pipeline.Hang) (running int, texts []string) {
 	var whys []string
 	names := map[string][]string{}
 	for _, s := range w.sites {
 		phase, why := s.Stats().Phase()
+		if slices.ContainsFunc(hanging, func(h pipeline.Hang) bool { return h.Site == s.Name() }) {
+			continue
+		}
 		switch phase {
 		case pipeline.Running:
 			running++
