@@ -28,7 +28,7 @@ const (
 	PartLua       Part = "lua"       // the Lua module of that Nginx
 	PartNewer     Part = "newer"     // other versions of Nginx and njs; see NewerNginx
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
-	PartPackaging Part = "packaging" // rpm, systemd-analyze, setpriv, and seccomp for the Python of the system
+	PartPackaging Part = "packaging" // rpm, systemd and its containers, setpriv, and seccomp for the Python of the system
 )
 
 // versionsFile pins the versions; setup.sh reads the same file.
@@ -85,7 +85,7 @@ func find(part Part) error {
 		}
 		return nil
 	case PartPackaging:
-		for _, program := range []string{"rpm", "systemd-analyze", "setpriv"} {
+		for _, program := range []string{"rpm", "systemd-analyze", "systemd-nspawn", "setpriv"} {
 			if _, err := exec.LookPath(program); err != nil {
 				return fmt.Errorf("%s is not installed: %w", program, err)
 			}
