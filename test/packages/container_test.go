@@ -264,6 +264,12 @@ func checkNgxtap(t *testing.T, objects map[string][]object, p *pod, k *container
 	if err := os.WriteFile(site, []byte(local), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := config.Load(filepath.Join(root, config.DefaultFile)); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("the key of the example, which everybody has, is not refused: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "run/secrets/ngxtap/hash_key"), []byte("0123456789abcdef0123456789abcdef"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	cfg, err := config.Load(filepath.Join(root, config.DefaultFile))
 	if err != nil {
 		t.Fatal(err)
