@@ -26,6 +26,7 @@ type manager struct {
 	mu      sync.Mutex
 	failing bool   // guarded by mu: the last message could not be sent; said once
 	refusal string // guarded by mu: why the configuration that stands on the disk was refused; "": it was not
+	leaving bool   // guarded by mu: stopping was said, and is the last status
 }
 
 // newManager looks in the environment for who wants to be told.
@@ -93,11 +94,15 @@ func (m *manager) reloading() {
 
 // refused says that the old configuration stays in force. The status line tells why until one is taken.
 func (m *manager) refused(err error) {
+	why, _, _ := strings.Cut(err.Error(), "\n")
 	m.mu.Lock()
-	m.refusal = err.Error()
+	m.refusal = why
 	m.mu.Unlock()
-	m.send("READY=1")
+	m.send("READY=1", statusOf(refusedText+why)) // at once, for who looks after systemctl reload; then as part of the status
 }
+
+// refusedText begins what the status says of a configuration that was refused.
+const refusedText = "the new configuration is refused, the old one is in force: "
 
 // refusedBecause returns why the configuration on the disk is not in force, "" if it is.
 func (m *manager) refusedBecause() string {
@@ -106,7 +111,18 @@ func (m *manager) refusedBecause() string {
 	return m.refusal
 }
 
+// isLeaving reports whether stopping was said.
+func (m *manager) isLeaving() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.leaving
+}
+
+// stopping says that the daemon is about to end.
 func (m *manager) stopping() {
+	m.mu.Lock()
+	m.leaving = true
+	m.mu.Unlock()
 	m.send("STOPPING=1", statusOf("stopping: a last commit, then the sites are released"))
 }
 

@@ -104,7 +104,7 @@ func (w *watch) look(step time.Duration) {
 	for _, name := range back {
 		w.d.log.Info("a site that hung goes on", "site", name)
 	}
-	if s := statusOf(w.text(hanging)); s != w.status {
+	if s := statusOf(w.text(hanging)); s != w.status && !m.isLeaving() {
 		w.status = s
 		lines = append(lines, s)
 	}
@@ -127,8 +127,7 @@ func (w *watch) text(hanging []pipeline.Hang) string {
 		parts = append(parts, fmt.Sprintf("site %s hangs: %s", h.Site, h.What))
 	}
 	if why := w.d.manager.refusedBecause(); why != "" {
-		why, _, _ = strings.Cut(why, "\n")
-		parts = append(parts, "the new configuration is refused, the old one is in force: "+why)
+		parts = append(parts, refusedText+why)
 	}
 	running, troubles := w.troubles(hanging)
 	sites := count(len(w.sites), "site")

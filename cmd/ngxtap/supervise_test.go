@@ -79,7 +79,7 @@ func TestManagerSpeaksTheProtocol(t *testing.T) {
 		if n, err := strconv.ParseInt(usec, 10, 64); kind != "RELOADING=1" || err != nil || n <= 0 {
 			t.Errorf("a reload says %q", got[1])
 		}
-		if got[0] != "READY=1" || got[2] != "READY=1" || !strings.HasPrefix(got[3], "STOPPING=1\nSTATUS=") {
+		if got[0] != "READY=1" || got[2] != "READY=1\nSTATUS=the new configuration is refused, the old one is in force: ngxtap.yaml:3: unknown key" || !strings.HasPrefix(got[3], "STOPPING=1\nSTATUS=") {
 			t.Errorf("got %q", got)
 		}
 	}
@@ -276,6 +276,27 @@ func TestStatusSaysWhatIsWaitedFor(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q lacks %q", got, want)
 		}
+	}
+}
+
+// TestStatusOfAStop: what was said of the stop is not said over, while pings go on.
+func TestStatusOfAStop(t *testing.T) {
+	sd := newSystemd(t, filepath.Join(t.TempDir(), "notify"))
+	d := testDaemon(t)
+	d.manager.refused(errors.New("unknown key\nand another"))
+	w := newWatch(d, nil, 5*time.Second)
+	w.look(w.step)
+	d.manager.stopping()
+	w.look(w.step)
+	var got []string
+	for range 4 {
+		got = append(got, sd.next())
+	}
+	if want := "WATCHDOG=1\nSTATUS=" + refusedText + "unknown key; 0 sites running"; got[1] != want {
+		t.Errorf("after a reload that was refused: %q, want %q", got[1], want)
+	}
+	if !strings.HasPrefix(got[2], "STOPPING=1\nSTATUS=stopping") || got[3] != "WATCHDOG=1" {
+		t.Errorf("a stop: %q", got[2:])
 	}
 }
 
