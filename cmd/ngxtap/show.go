@@ -18,14 +18,14 @@ import (
 func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once bool) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	status, past := newStatus(d, sites)
-	port, err := d.startAdmin(sites, once, status)
+	a.past = newPast(sites, a.past)
+	port, err := d.startAdmin(sites, once, newStatus(d, a.past))
 	if err != nil {
 		cancel()
 		return nil, configError(err)
 	}
 	if port != nil {
-		wg.Go(func() { past.Run(ctx) })
+		wg.Go(func() { a.past.rec.Run(ctx) })
 	}
 	if d.servers != nil {
 		a.introduce(d, sites, port)

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -18,33 +19,60 @@ import (
 // started is when the process began.
 var started = time.Now()
 
-// newStatus returns what the admin port asks for the status, and what keeps the past of the sites for its plots.
-func newStatus(d *daemon, sites []*pipeline.Site) (func(admin.Span) *admin.Status, *admin.Recorder) {
+// past is what the daemon remembers of its sites for people who look at it. A site that goes on over a reload keeps its past.
+type past struct {
+	sites []*pipeline.Site
+	since []time.Time // when each began to count
+	rec   *admin.Recorder
+}
+
+// newPast begins, or goes on from before, which may be nil and is not running any more.
+func newPast(sites []*pipeline.Site, before *past) *past {
+	p := &past{sites: sites}
 	commits := make([]int64, len(sites)) // seen by the recorder, which reads one site after the other
-	rec := admin.NewRecorder(len(sites), func(i int) admin.Reading {
+	p.rec = admin.NewRecorder(len(sites), func(i int) admin.Reading {
 		st := sites[i].Stats()
 		r := admin.Reading{Lines: st.Events.Load(), Bytes: st.Bytes().Read, Rejects: st.Quarantined.Load(), Lag: st.Lag()}
 		r.Slowest, commits[i] = st.SlowestCommit(commits[i])
 		return r
 	})
-	since := time.Now()
+	for i, s := range sites {
+		_, commits[i] = s.Stats().SlowestCommit(math.MaxInt64)
+		since := time.Now()
+		if before != nil {
+			if was := slices.Index(before.sites, s); was >= 0 {
+				since = before.since[was]
+				p.rec.Continue(i, before.rec, was)
+			}
+		}
+		p.since = append(p.since, since)
+	}
+	return p
+}
+
+// newStatus returns what the admin port asks for the status.
+func newStatus(d *daemon, p *past) func(admin.Span) *admin.Status {
+	configured := map[string]*config.Site{}
+	for i := range d.cfg.Sites {
+		configured[d.cfg.Sites[i].Site] = &d.cfg.Sites[i]
+	}
 	return func(span admin.Span) *admin.Status {
 		now := time.Now()
 		st := &admin.Status{
 			Time: stamp(now), Version: versionLine(), Instance: d.cfg.Instance, Started: stamp(started), Uptime: now.Sub(started).Round(time.Millisecond).Seconds(),
-			Since: stamp(since), Brokers: d.cfg.Kafka.Brokers, Registry: d.cfg.Registry.URLs, Framing: d.cfg.Registry.Framing,
+			Brokers: d.cfg.Kafka.Brokers, Registry: d.cfg.Registry.URLs, Framing: d.cfg.Registry.Framing,
 		}
 		if err := stateDirProblem(d.cfg.StateDir); err != nil {
 			st.Attention = append(st.Attention, fmt.Sprintf("state_dir %s: %v; nothing is lost, for Kafka knows the positions, but make it writable before the next start",
 				d.cfg.StateDir, err))
 		}
-		for i, s := range sites {
-			site := siteStatus(d, &d.cfg.Sites[i], s)
-			site.Rates, site.History = rec.Rates(i), rec.History(i, span)
+		for i, s := range p.sites {
+			site := siteStatus(d, configured[s.Name()], s)
+			site.Counting, site.Rates, site.History = stamp(p.since[i]), p.rec.Rates(i), p.rec.History(i, span)
 			st.Sites = append(st.Sites, site)
 		}
 		return st
-	}, rec
+	}
 }
 
 // startAdmin starts the admin port, if there is to be one; nil if not. That the default port is taken, perhaps by another ngxtap on this host, keeps

@@ -24,8 +24,8 @@ import (
 	"ngxtap/pkg/tail"
 )
 
-// shipped runs a site over a log and returns a daemon that has it.
-func shipped(t *testing.T, log string) (*daemon, []*pipeline.Site) {
+// shippedSite runs a site over a log and returns a daemon that has it.
+func shippedSite(t *testing.T, log string) (*daemon, []*pipeline.Site) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "a.log")
 	if err := os.WriteFile(path, []byte(log), 0o644); err != nil {
@@ -61,8 +61,8 @@ func shipped(t *testing.T, log string) (*daemon, []*pipeline.Site) {
 }
 
 func TestStatus(t *testing.T) {
-	d, sites := shipped(t, "200\n\ns3cret\n404\n")
-	status, _ := newStatus(d, sites)
+	d, sites := shippedSite(t, "200\n\ns3cret\n404\n")
+	status := newStatus(d, newPast(sites, nil))
 	st := status(admin.SpanMinutes)
 	s := st.Sites[0]
 	if s.Name != "shop" || s.State != admin.StateStopped || s.Topic != "nginx.shop.access" || s.Counters.Events != 2 || s.Counters.Quarantined != 1 || s.Counters.Blank != 1 ||
@@ -139,10 +139,11 @@ func TestFilesWithMostToDoComeFirst(t *testing.T) {
 
 // The default port may be taken; one that somebody chose must be free.
 func TestWhereTheAdminPortIs(t *testing.T) {
-	d, sites := shipped(t, "200\n")
+	d, sites := shippedSite(t, "200\n")
 	var said bytes.Buffer
 	d.log = slog.New(slog.NewTextHandler(&said, nil))
-	status, past := newStatus(d, sites)
+	past := newPast(sites, nil)
+	status := newStatus(d, past)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,7 @@ func TestWhereTheAdminPortIs(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { past.Run(ctx); close(done) }()
+	go func() { past.rec.Run(ctx); close(done) }()
 	c, err := newStatusClient(d.cfg.Admin.Listen)
 	if err != nil {
 		t.Fatal(err)

@@ -63,13 +63,33 @@ type Recorder struct {
 // record is the past of one site.
 type record struct {
 	last   Reading
+	known  bool // last was read
 	fine   [finePoints]point
 	coarse [coarsePoint]point
 }
 
 // NewRecorder returns a recorder of n sites, which read reads.
 func NewRecorder(n int, read Reader) *Recorder {
-	return &Recorder{read: read, sites: make([]record, n)}
+	r := &Recorder{read: read, sites: make([]record, n)}
+	for i := range r.sites {
+		for k := range r.sites[i].fine {
+			r.sites[i].fine[k] = unknown
+		}
+		for k := range r.sites[i].coarse {
+			r.sites[i].coarse[k] = unknown
+		}
+	}
+	return r
+}
+
+// Continue takes over the past of a site from another recorder, which is not running any more. It is called before Run, and all calls name the same
+// recorder.
+func (r *Recorder) Continue(site int, from *Recorder, was int) {
+	from.mu.Lock()
+	defer from.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sites[site], r.last, r.steps = from.sites[was], from.last, from.steps
 }
 
 // Run reads all sites once a second until ctx ends.
@@ -100,7 +120,7 @@ func (r *Recorder) sample(now time.Time) {
 	r.last = now
 	if first || took <= 0 {
 		for i := range r.sites {
-			r.sites[i].last = readings[i]
+			r.sites[i].last, r.sites[i].known = readings[i], true
 		}
 		return
 	}
@@ -112,6 +132,9 @@ func (r *Recorder) sample(now time.Time) {
 			lines: rate(s.last.Lines, now.Lines), bytes: rate(s.last.Bytes, now.Bytes), rejects: rate(s.last.Rejects, now.Rejects),
 			lag: float32(now.Lag), commit: float32(now.Slowest.Seconds()),
 		}
+		if !s.known {
+			p = unknown
+		}
 		fill := p
 		if missed > busyPoints {
 			fill = unknown
@@ -120,7 +143,7 @@ func (r *Recorder) sample(now time.Time) {
 			s.put(r.steps+k, fill)
 		}
 		s.put(r.steps+min(missed, finePoints), p)
-		s.last = now
+		s.last, s.known = now, true
 	}
 	r.steps += min(missed, finePoints) + 1
 }

@@ -109,6 +109,26 @@ func TestHistoryOfAHostThatSlept(t *testing.T) {
 	play(r, now, 5)
 }
 
+// A site that goes on over a reload keeps its past; one that is new has none, and its first second is no spike.
+func TestHistoryOverAReload(t *testing.T) {
+	r, state, now := newPlayed()
+	play(r, now, 20)
+	both := [2]*Reading{{Lines: 5_000_000}, state}
+	next := NewRecorder(2, func(i int) Reading {
+		both[i].Lines += 10
+		return *both[i]
+	})
+	next.Continue(1, r, 0)
+	play(next, now, 3)
+	old, young := next.History(1, SpanMinutes), next.History(0, SpanMinutes)
+	if old.Lines[149] != 10 || old.Lines[142] != 10 || young.Lines[149] != 10 || young.Lines[147] == young.Lines[147] {
+		t.Errorf("old %v\nyoung %v", old.Lines[135:], young.Lines[135:])
+	}
+	if got := next.Rates(0); got.Lines != 10 {
+		t.Errorf("rates of the new site: %+v", got)
+	}
+}
+
 func TestSumOfHistories(t *testing.T) {
 	a := &History{Step: 2, Lines: Series{nan, 1, 2}, Bytes: Series{nan, 1, 2}, Rejects: Series{nan, 1, 2}, Lag: Series{nan, 1, 2}, Commit: Series{nan, 1, 2}}
 	b := &History{Step: 2, Lines: Series{nan, nan, 3}, Bytes: Series{nan, nan, 3}, Rejects: Series{nan, nan, 3}, Lag: Series{nan, nan, 3}, Commit: Series{nan, nan, 3}}

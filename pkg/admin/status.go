@@ -17,7 +17,6 @@ type Status struct {
 	Instance  string    `json:"instance"`
 	Started   time.Time `json:"started"` // the process
 	Uptime    float64   `json:"uptime_seconds"`
-	Since     time.Time `json:"counting_since"` // of all counters: the start, or the last reload that was taken over
 	Brokers   []string  `json:"brokers"`
 	Registry  []string  `json:"registry"` // empty: there is none
 	Framing   string    `json:"framing"`
@@ -50,6 +49,7 @@ type Site struct {
 	LagBytes  int64     `json:"lag_bytes"` // in the files and not committed
 	Commit    Commit    `json:"commit"`
 	Counters  Counters  `json:"counters"`
+	Counting  time.Time `json:"counting_since"` // of the counters: the start, or the last reload that changed the site
 	// The rest is left out, and said so in Omitted, of sites for which there was no room.
 	Omitted      bool     `json:"details_omitted,omitempty"`
 	History      *History `json:"history,omitempty"`

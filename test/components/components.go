@@ -30,6 +30,7 @@ const (
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
 	PartBrowser   Part = "browser"   // a browser without a screen
 	PartAxe       Part = "axe"       // axe-core, which looks for barriers in web pages
+	PartPackaging Part = "packaging" // rpm, systemd and its containers, setpriv, and seccomp for the Python of the system
 )
 
 // versionsFile pins the versions; setup.sh reads the same file.
@@ -42,7 +43,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartBrowser, PartAxe}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPackaging, PartBrowser, PartAxe}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -90,6 +91,16 @@ func find(part Part) error {
 		return err
 	case PartAxe:
 		return findFile(Axe(), "axe-core")
+	case PartPackaging:
+		for _, program := range []string{"rpm", "systemd-analyze", "systemd-nspawn", "setpriv"} {
+			if _, err := exec.LookPath(program); err != nil {
+				return fmt.Errorf("%s is not installed: %w", program, err)
+			}
+		}
+		if out, err := exec.Command("/usr/bin/python3", "-c", "import seccomp").CombinedOutput(); err != nil {
+			return fmt.Errorf("the system's Python has no seccomp: %w: %s", err, out)
+		}
+		return nil
 	case PartKafka:
 		return findJava(kafkaLibs(), "Apache Kafka")
 	case PartRegistry:

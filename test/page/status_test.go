@@ -61,7 +61,7 @@ var now = time.Date(2026, 11, 28, 21, 30, 12, 0, time.UTC)
 func newWorld(n int) *world {
 	names := []string{"shop", "api", "blog", "static", "login", "images"}
 	w := &world{status: admin.Status{
-		Time: now, Version: "ngxtap v1.4.0 (commit 5e2f527, linux/amd64)", Instance: "web-01", Started: now.Add(-76 * time.Hour), Since: now.Add(-3 * time.Hour),
+		Time: now, Version: "ngxtap v1.4.0 (commit 5e2f527, linux/amd64)", Instance: "web-01", Started: now.Add(-76 * time.Hour),
 		Brokers: []string{"kafka-1:9092", "kafka-2:9092"}, Registry: []string{"https://registry.internal:8081"}, Framing: "confluent",
 	}}
 	for i := range n {
@@ -95,7 +95,7 @@ func newSite(i int, name string) admin.Site {
 	last := now.Add(-120 * time.Millisecond)
 	events := int64(1_204_331 / (i + 1))
 	s := admin.Site{
-		Name: name, Topic: "nginx." + name + ".access", State: admin.StateRunning, Since: now.Add(-3*time.Hour - 20*time.Minute),
+		Name: name, Topic: "nginx." + name + ".access", State: admin.StateRunning, Counting: now.Add(-76 * time.Hour), Since: now.Add(-3*time.Hour - 20*time.Minute),
 		Rates:    admin.Rates{Lines: math.Round(scale * 1.2), Bytes: math.Round(scale * 494), Rejects: 0},
 		LagBytes: int64(h.Lag[149]), Commit: admin.Commit{Last: &last, Took: 0.0052, P50: 0.0049, P99: 0.0231, Over: 512, Count: 52_113},
 		Counters: admin.Counters{Events: events, Blank: 3, Sessions: 1, ReadBytes: events*412 + 3, EventBytes: events * 412, BlankBytes: 3},
