@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ngxtap/pkg/admin"
 	"ngxtap/pkg/config"
 )
 
@@ -171,11 +172,15 @@ func locked(path string) bool {
 // checkAdmin tries to listen on the admin port, unless a daemon that runs has it.
 func checkAdmin(r *report, cfg *config.Config, running bool) {
 	listen := cfg.Admin.Listen
-	if listen == "off" {
+	if listen == config.AdminOff {
 		return
 	}
 	file, line := cfg.Where("admin.listen")
 	f := finding{What: whatAdmin, File: file, Line: line, Text: "admin.listen: " + listen}
+	if path, ok := strings.CutPrefix(listen, admin.UnixPrefix); ok {
+		checkSocket(r, f, path)
+		return
+	}
 	l, err := net.Listen("tcp", listen)
 	switch {
 	case err == nil:
@@ -184,18 +189,45 @@ func checkAdmin(r *report, cfg *config.Config, running bool) {
 	case errors.Is(err, unix.EADDRINUSE) && running:
 		f.Text += " is in use, as the running daemon has it"
 		r.ok(f)
+	case errors.Is(err, unix.EADDRINUSE) && cfg.Admin.ByDefault:
+		f.Text += " (the default) is in use by another program: there will be no status page, metrics and health"
+		f.Fix = "set admin.listen to another port, or to off"
+		r.warn(f)
 	case errors.Is(err, unix.EADDRINUSE):
 		f.Text += " is in use by another program"
 		f.Fix = "take another port, or end that program (ss -ltnp)"
 		r.misfit(f)
 	default:
-		f.Text, f.Fix = fmt.Sprintf("admin.listen: %v", err), "take an address of this host and a port above 1023, such as 127.0.0.1:9464"
+		f.Text, f.Fix = fmt.Sprintf("admin.listen: %v", err), "take an address of this host and a port above 1023, such as "+config.AdminDefault
 		r.misfit(f)
 	}
-	host, _, err := net.SplitHostPort(listen)
-	if ip := net.ParseIP(host); err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if host, _, err := net.SplitHostPort(listen); err == nil && !admin.Loopback(host) {
 		f.Text, f.Fix = fmt.Sprintf("admin.listen: %s can be reached from other hosts, without a password", listen), "listen on 127.0.0.1, or let a firewall pass only the one who scrapes it"
 		r.warn(f)
+	}
+}
+
+// checkSocket looks whether a socket can be made at path, and makes none.
+func checkSocket(r *report, f finding, path string) {
+	dir := filepath.Dir(path)
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && info.Mode()&fs.ModeSocket == 0:
+		f.Text, f.Fix = fmt.Sprintf("admin.listen: %s is there and is not a socket", path), "choose another path"
+		r.misfit(f)
+	case err == nil:
+		f.Text += " is there: the running daemon has it, or it will be taken over"
+		r.ok(f)
+	case !errors.Is(err, fs.ErrNotExist):
+		f.Text, f.Fix = fmt.Sprintf("admin.listen: %v", err), "let this user pass the folders above it"
+		r.misfit(f)
+	default:
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			f.Text, f.Fix = fmt.Sprintf("admin.listen: there is no folder %s", dir), "make it, for the service's user; systemd makes /run/ngxtap when the service starts (RuntimeDirectory=ngxtap)"
+			r.warn(f)
+			return
+		}
+		r.ok(f)
 	}
 }
 
