@@ -40,7 +40,7 @@ func newPast(sites []*pipeline.Site, before *past) *past {
 		_, commits[i] = s.Stats().SlowestCommit(math.MaxInt64)
 		since := time.Now()
 		if before != nil {
-			if was := slices.Index(before.sites, s); was >= 0 {
+			if was := slices.IndexFunc(before.sites, func(b *pipeline.Site) bool { return b.Stats() == s.Stats() }); was >= 0 {
 				since = before.since[was]
 				p.rec.Continue(i, before.rec, was)
 			}
@@ -114,9 +114,7 @@ func siteStatus(d *daemon, cfg *config.Site, site *pipeline.Site) admin.Site {
 	text, since := st.State()
 	out := admin.Site{Name: site.Name(), Topic: cfg.Topic, Since: stamp(since), LagBytes: st.Lag(), Commit: commitStatus(st)}
 	out.State, out.Reason = stateWord(text)
-	for _, why := range st.Unreadable() {
-		out.Attention = append(out.Attention, why)
-	}
+	out.Attention = append(out.Attention, st.Unreadable()...)
 	if why := st.ConfigProblem(); why != "" {
 		out.Attention = append(out.Attention, "the configuration of the log as it is now can't be used, and changes nothing until it is mended: "+why)
 	}

@@ -192,3 +192,14 @@ func TestWhereTheAdminPortIs(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A site that goes on over a reload keeps its past, and one that is new has none.
+func TestPastOverAReload(t *testing.T) {
+	_, first := shippedSite(t, "200\n")
+	_, second := shippedSite(t, "200\n")
+	p := newPast(first, nil)
+	next := newPast(append(second, first...), p)
+	if !next.since[1].Equal(p.since[0]) || !next.since[0].After(p.since[0]) {
+		t.Errorf("since %v, before %v", next.since, p.since)
+	}
+}

@@ -3,6 +3,7 @@ package admin
 // Shows: the port only reads, answers this host only, keeps within bounds whatever clients send, and a slow client keeps nobody else waiting.
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -118,7 +119,7 @@ func TestUnixSocket(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("mode: %v %v", info, err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
 	resp, err := client.Get("http://anything/healthz")
 	if err != nil {
 		t.Fatal(err)
