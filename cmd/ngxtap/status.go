@@ -114,6 +114,9 @@ func siteStatus(d *daemon, cfg *config.Site, site *pipeline.Site) admin.Site {
 	text, since := st.State()
 	out := admin.Site{Name: site.Name(), Topic: cfg.Topic, Since: stamp(since), LagBytes: st.Lag(), Commit: commitStatus(st)}
 	out.State, out.Reason = stateWord(text)
+	if out.State == admin.StateStarting && time.Since(since) > startPatience {
+		out.Attention = append(out.Attention, "it has not come to work yet: is Kafka there? The log of the daemon says what it tries")
+	}
 	out.Attention = append(out.Attention, st.Unreadable()...)
 	if why := st.ConfigProblem(); why != "" {
 		out.Attention = append(out.Attention, "the configuration of the log as it is now can't be used, and changes nothing until it is mended: "+why)
@@ -151,6 +154,9 @@ func siteStatus(d *daemon, cfg *config.Site, site *pipeline.Site) admin.Site {
 	}
 	return out
 }
+
+// startPatience is after how long a site that starts is something to look at.
+const startPatience = 30 * time.Second
 
 // lossAttention is how long a loss is something to look at. Its record stays.
 const lossAttention = 24 * time.Hour
