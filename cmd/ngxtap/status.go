@@ -84,7 +84,8 @@ func (d *daemon) startAdmin(sites []*pipeline.Site, once bool, status func(admin
 	}
 	port, err := admin.Start(admin.Config{
 		Listen: a.Listen, AllowRemote: a.AllowRemote, Metrics: newMetrics(sites, d.cfg.StateDir), Status: status,
-		Health: func() (bool, string) { return health(sites, d.cfg.StateDir) },
+		Health:   func() (bool, string) { return health(sites, d.cfg.StateDir) },
+		Complain: func(err error) { d.log.Error("the admin port can't answer a request", "error", err) },
 	})
 	switch {
 	case err != nil && a.ByDefault:

@@ -48,6 +48,8 @@ type Config struct {
 	// Status returns the status with histories of that span. It is asked at most about twice a second and may be slow; the Status is not
 	// changed by whoever made it from then on. May be nil: no status is served.
 	Status func(Span) *Status
+	// Complain is told of a bug that a request has met; the request is answered with 500. May be nil.
+	Complain func(error)
 }
 
 // Server is the daemon's HTTP port. Close it when done.
@@ -77,7 +79,7 @@ func Start(c Config) (*Server, error) {
 	crowd := newCrowd(l, maxConnections)
 	s := &Server{
 		http: &http.Server{
-			Handler: guarded(routes(&c), local), MaxHeaderBytes: maxHeader,
+			Handler: guarded(c.caught(routes(&c)), local), MaxHeaderBytes: maxHeader,
 			ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 			ErrorLog: log.New(io.Discard, "", 0), // what clients do wrong is their business, and would fill the log
 			ConnState: func(conn net.Conn, state http.ConnState) {
@@ -113,6 +115,23 @@ func routes(c *Config) http.Handler {
 		mux.HandleFunc("/assets/{name}", asset)
 	}
 	return mux
+}
+
+// caught answers with 500 where a handler has a bug, and tells of it: nobody reads the server's own log of errors, which clients could fill.
+func (c *Config) caught(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if c.Complain != nil {
+				c.Complain(fmt.Errorf("%s %.200q: %v; this is a bug in ngxtap", r.Method, r.URL.Path, p))
+			}
+			http.Error(w, "this is a bug in ngxtap; its log says more", http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(w, r)
+	})
 }
 
 // guarded lets only requests through that read, and, with local, only those that name this host: a page of somebody else, open in the browser of

@@ -299,3 +299,24 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// A bug in an answer is told, and takes nothing down.
+func TestBugsAreTold(t *testing.T) {
+	var told error
+	s, err := Start(Config{Listen: "127.0.0.1:0", Metrics: prometheus.NewRegistry(), Health: func() (bool, string) { return true, "fine" },
+		Status: func(Span) *Status { panic("oops") }, Complain: func(err error) { told = err }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if resp, _ := get(t, s, "/api/v1/status"); resp.StatusCode != 500 || told == nil || !strings.Contains(told.Error(), "oops") {
+			t.Errorf("%s, told %v", resp.Status, told)
+		}
+	}
+	if resp, _ := get(t, s, "/healthz"); resp.StatusCode != 200 {
+		t.Errorf("after a bug: %s", resp.Status)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
