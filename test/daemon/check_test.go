@@ -102,7 +102,8 @@ func TestCheckAsTheServicesUser(t *testing.T) {
 		c.Sites[0].AccessLog = []string{"nginx_conf: " + filepath.Join(s.dir, "nginx.conf")}
 	})
 	public(t, h)
-	must(os.WriteFile(filepath.Join(s.dir, "nginx.conf"), []byte("http {\n log_format main '"+harness.LogFormat+"';\n include "+s.dir+"/more.conf;\n}\n"), 0o644),
+	must(os.WriteFile(filepath.Join(s.dir, "nginx.conf"), []byte("http {\n log_format main '"+harness.LogFormat+"';\n include "+
+		""+s.dir+"/more.conf;\n}\n"), 0o644),
 		os.WriteFile(filepath.Join(s.dir, "more.conf"), []byte("access_log "+s.path+" main;\n"), 0o600), os.Chmod(s.path, 0o640), os.Chown(s.path, 0, gid))
 	unit := filepath.Join(s.dir, "x.service")
 	must(os.WriteFile(unit, []byte("[Service]\nUser = nobody\n"), 0o644))
