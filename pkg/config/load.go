@@ -102,11 +102,11 @@ func siteDefaults() Site {
 	return Site{
 		AccessLog:   AccessLog{StartAt: "beginning", MaxLine: 1 << 20, RotateGrace: 10 * time.Second, HeldBytes: 1 << 30},
 		PartitionBy: "none",
-		Headers:     Headers{Secrets: "hash", MaxHeaders: 256, MaxValue: 16 << 10},
+		Headers:     Headers{Secrets: "hash", MaxHeaders: 256, MaxValue: 16 << 10, Census: true},
 		Addresses:   "keep",
 		Quarantine:  Quarantine{Raw: "encrypted"},
 		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine", Refused: "quarantine", RegistryAway: "hold"},
-		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01},
+		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01, RareHeaders: true},
 		Outputs:     []string{"kafka"},
 	}
 }
