@@ -122,6 +122,12 @@ func TestCheckAsTheServicesUser(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 
+	// A unit whose user nobody has made yet.
+	orphan := filepath.Join(s.dir, "orphan.service")
+	must(os.WriteFile(orphan, []byte("[Service]\nUser=no-such-user\n"), 0o644))
+	all, _ = checked(t, h, "--unit", orphan)
+	want(t, all, "warning", "user", "user no-such-user, who does not exist here", "useradd --system")
+
 	// As root there is nothing in the way.
 	all, code = checked(t, h, "--user", "root")
 	want(t, all, "ok", "user", "checked as root")
