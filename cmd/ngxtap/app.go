@@ -51,6 +51,7 @@ type stdio struct {
 // app is what all commands share.
 type app struct {
 	stdio
+	args       []string   // the command line, without the program
 	outMu      sync.Mutex // guards out where several goroutines print
 	configFile string
 	embedded   bool
@@ -60,7 +61,7 @@ type app struct {
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
 	io.err = escaper{io.err}
-	a := &app{stdio: io}
+	a := &app{stdio: io, args: args}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(io.in)

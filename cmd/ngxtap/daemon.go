@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -32,6 +33,7 @@ type daemon struct {
 	registry *schema.Registry  // nil without a registry
 	lock     *os.File
 	takeover bool
+	material [sha256.Size]byte // of the files that the configuration names, as they were when the sites were built
 }
 
 // load reads the configuration and logs its warnings.
@@ -128,6 +130,7 @@ func (d *daemon) sites(once bool) ([]*pipeline.Site, error) {
 	if err != nil {
 		return nil, stateError(err)
 	}
+	d.readMaterial() // before any site reads them: a file that changes in between counts as changed at the next reload
 	var sites []*pipeline.Site
 	var errs []error
 	for i := range d.cfg.Sites {

@@ -13,6 +13,8 @@ type Config struct {
 	Sites    []Site   // sorted by name
 	Files    []string // every file read, the daemon's first
 	Warnings []string // what works but should be mended, each "file:line: …"
+
+	pos lines // of the daemon's file
 }
 
 // Daemon is the daemon's own file, ngxtap.yaml.
@@ -151,6 +153,8 @@ type Site struct {
 
 	File string `yaml:"-"` // the file this was read from
 	Line int    `yaml:"-"` // where in it the site's own keys start
+
+	pos lines // of File; nil for a site without one
 }
 
 // AccessLog says which files to read and what their lines look like.

@@ -41,7 +41,7 @@ func Load(file string) (*Config, error) {
 			errs = append(errs, err)
 			continue
 		}
-		s.File, s.Line = sf, max(pos["site"], 1)
+		s.File, s.Line, s.pos = sf, max(pos["site"], 1), pos
 		errs = append(errs, s.finish(sf, pos, c)...)
 		c.Sites = append(c.Sites, s)
 	}
@@ -76,7 +76,7 @@ func loadDaemon(file string) (*Config, []error) {
 	if err != nil {
 		return nil, []error{err}
 	}
-	c.Files = append(c.Files, file)
+	c.Files, c.pos = append(c.Files, file), pos
 	return c, c.finishDaemon(file, filepath.Dir(file), pos)
 }
 
