@@ -208,57 +208,6 @@ func TestRelativePathsStartFromTheFile(t *testing.T) {
 	}
 }
 
-// TestExampleShowsEveryKeyWithItsDefault keeps configs/ true: the example names every key of the structs, and loading it gives
-// just the defaults.
-func TestExampleShowsEveryKeyWithItsDefault(t *testing.T) {
-	for file, v := range map[string]any{"../../configs/ngxtap.yaml": daemonDefaults(), "../../configs/sites.d/shop.yaml.example": siteDefaults()} {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.ReplaceAll(string(data), "# instance:", "instance:")
-		pos, err := checkKeys(file, []byte(text), reflect.TypeOf(v))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var missing []string
-		eachKey("", reflect.TypeOf(v), func(key string) {
-			if _, ok := pos[key]; !ok {
-				missing = append(missing, key)
-			}
-		})
-		if missing != nil {
-			t.Errorf("%s does not show %v", file, missing)
-		}
-	}
-	example, err := os.ReadFile("../../configs/ngxtap.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown, err := Load(write(t, string(example), site))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := Load(write(t, "", site))
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown.Daemon.Registry.URLs = nil // [] in the example
-	if !reflect.DeepEqual(shown.Daemon, plain.Daemon) {
-		t.Errorf("example %+v\ndefault %+v", shown.Daemon, plain.Daemon)
-	}
-}
-
-func eachKey(path string, t reflect.Type, f func(string)) {
-	for _, k := range keysOf(t) {
-		fld, _ := fieldOf(t, k)
-		f(join(path, k))
-		if fld.Type.Kind() == reflect.Struct {
-			eachKey(join(path, k), fld.Type, f)
-		}
-	}
-}
-
 func FuzzLoad(f *testing.F) {
 	f.Add("kafka:\n  brokers: [a:1]\n", site)
 	f.Add("a: &x [*x]\n", "site: {}\n")

@@ -41,7 +41,8 @@ func Load(file string) (*Config, error) {
 			errs = append(errs, err)
 			continue
 		}
-		s.File, s.Line = sf, max(pos["site"], 1)
+		s.File, s.Line = sf, max(pos.line["site"], 1)
+		c.places[sf] = pos
 		errs = append(errs, s.finish(sf, pos, c)...)
 		c.Sites = append(c.Sites, s)
 	}
@@ -67,7 +68,7 @@ func LoadDaemon(file string) (*Config, error) {
 
 // loadDaemon returns nil if the file can't be read at all.
 func loadDaemon(file string) (*Config, []error) {
-	c := &Config{Daemon: daemonDefaults()}
+	c := &Config{Daemon: daemonDefaults(), places: map[string]*places{}}
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return nil, []error{fmt.Errorf("find the configuration: %w", err)}
@@ -77,6 +78,7 @@ func loadDaemon(file string) (*Config, []error) {
 		return nil, []error{err}
 	}
 	c.Files = append(c.Files, file)
+	c.places[file] = pos
 	return c, c.finishDaemon(file, filepath.Dir(file), pos)
 }
 
@@ -88,32 +90,19 @@ func SiteDefaults(name string) Site {
 	return s
 }
 
-func daemonDefaults() Daemon {
-	return Daemon{
-		Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Compression: "lz4", Delivery: "exactly_once", CommitInterval: 200 * time.Millisecond,
-			RequestTimeout: 20 * time.Second, TransactionTimeout: 30 * time.Second, CreateTopics: true, StateTopic: "ngxtap.state", OnStateRegression: "stop", SchemasTopic: "ngxtap.schemas"},
-		Registry: Registry{Subject: "topic"},
-		Admin:    Admin{Listen: "off"},
-		StateDir: "/var/lib/ngxtap",
-	}
+func daemonDefaults() (d Daemon) {
+	fill(reflect.ValueOf(&d).Elem())
+	return d
 }
 
-func siteDefaults() Site {
-	return Site{
-		AccessLog:   AccessLog{StartAt: "beginning", MaxLine: 1 << 20, RotateGrace: 10 * time.Second, HeldBytes: 1 << 30},
-		PartitionBy: "none",
-		Headers:     Headers{Secrets: "hash", MaxHeaders: 256, MaxValue: 16 << 10},
-		Addresses:   "keep",
-		Quarantine:  Quarantine{Raw: "encrypted"},
-		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine", Refused: "quarantine", RegistryAway: "hold"},
-		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01},
-		Outputs:     []string{"kafka"},
-	}
+func siteDefaults() (s Site) {
+	fill(reflect.ValueOf(&s).Elem())
+	return s
 }
 
 // read checks the keys of a YAML file, then lets viper put it over the defaults already in into. env says whether environment
 // variables may override scalars.
-func read(file string, into any, env bool) (lines, error) {
+func read(file string, into any, env bool) (*places, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
@@ -130,7 +119,7 @@ func read(file string, into any, env bool) (lines, error) {
 	if env {
 		v.SetEnvPrefix(EnvPrefix)
 		v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
-		bindScalars(v, "", reflect.TypeOf(into).Elem())
+		bindScalars(v, "", reflect.TypeOf(into).Elem(), pos)
 	}
 	hook := viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		refuseBareDurations, mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToSliceHookFunc(",")))
@@ -142,18 +131,26 @@ func read(file string, into any, env bool) (lines, error) {
 }
 
 // bindScalars lets viper look into the environment for every scalar, whether it stands in the file or not.
-func bindScalars(v *viper.Viper, path string, t reflect.Type) {
+func bindScalars(v *viper.Viper, path string, t reflect.Type, pos *places) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		key := join(path, keyName(f))
 		switch {
 		case keyName(f) == "":
 		case f.Type.Kind() == reflect.Struct:
-			bindScalars(v, key, f.Type)
+			bindScalars(v, key, f.Type, pos)
 		default:
-			_ = v.BindEnv(key) // fails only without a key
+			_ = v.BindEnv(key)                               // fails only without a key
+			if name := EnvName(key); os.Getenv(name) != "" { // to viper an empty one is none
+				pos.env[key] = name
+			}
 		}
 	}
+}
+
+// EnvName is the environment variable that overrides a key of the daemon's file.
+func EnvName(key string) string {
+	return EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 // refuseBareDurations keeps "commit_interval: 200" from meaning 200 nanoseconds.
@@ -165,7 +162,7 @@ func refuseBareDurations(from, to reflect.Type, data any) (any, error) {
 }
 
 // placeErrors gives each of the decoder's complaints the file and line of the key it is about.
-func placeErrors(file string, pos lines, err error) error {
+func placeErrors(file string, pos *places, err error) error {
 	var errs []error
 	for _, e := range flatten(err) {
 		var de *mapstructure.DecodeError

@@ -11,13 +11,25 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// lines remembers on which line of a file each key stands, by its dotted path.
-type lines map[string]int
+// places remembers where each key of a file got its value, by its dotted path.
+type places struct {
+	line   map[string]int    // where it stands in the file
+	given  map[string]bool   // whether a value stands behind it there
+	env    map[string]string // the environment variable that overrides it
+	secret map[string]string // what stands for a secret: ${VAR} or file:PATH
+}
 
-// at returns "file:line" of a key, or of its nearest parent that stands in the file.
-func (l lines) at(file, key string) string {
+func newPlaces() *places {
+	return &places{line: map[string]int{}, given: map[string]bool{}, env: map[string]string{}, secret: map[string]string{}}
+}
+
+// at returns "file:line" of a key, or of its nearest parent that stands in the file; or the environment variable that it comes from.
+func (p *places) at(file, key string) string {
+	if name := p.env[key]; name != "" {
+		return "environment variable " + name
+	}
 	for {
-		if n, ok := l[key]; ok {
+		if n, ok := p.line[key]; ok {
 			return fmt.Sprintf("%s:%d", file, n)
 		}
 		i := strings.LastIndexAny(key, ".[")
@@ -30,12 +42,12 @@ func (l lines) at(file, key string) string {
 
 // checkKeys parses a YAML file and reports every key that the struct does not have, every key that stands twice and every node of
 // the wrong shape, with file and line. Viper knows no lines and lets a doubled or misspelt key pass in places.
-func checkKeys(file string, data []byte, into reflect.Type) (lines, error) {
+func checkKeys(file string, data []byte, into reflect.Type) (*places, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
 		return nil, yamlError(file, err)
 	}
-	pos := lines{}
+	pos := newPlaces()
 	if len(doc.Content) == 0 {
 		return pos, nil // empty file: all defaults
 	}
@@ -44,13 +56,14 @@ func checkKeys(file string, data []byte, into reflect.Type) (lines, error) {
 	return pos, errors.Join(errs...)
 }
 
-func walk(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs *[]error) {
+func walk(file, path string, n *yaml.Node, t reflect.Type, pos *places, errs *[]error) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return // "key:" with nothing behind it means the default
 	}
+	pos.given[path] = true
 	switch {
 	case t.Kind() == reflect.Struct:
 		if n.Kind != yaml.MappingNode {
@@ -65,7 +78,7 @@ func walk(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs *[]er
 		if t.Elem().Kind() == reflect.Struct && n.Kind == yaml.SequenceNode {
 			for i, item := range n.Content {
 				at := fmt.Sprintf("%s[%d]", path, i)
-				pos[at] = item.Line
+				pos.line[at] = item.Line
 				walk(file, at, item, t.Elem(), pos, errs)
 			}
 		}
@@ -76,7 +89,7 @@ func walk(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs *[]er
 	}
 }
 
-func walkStruct(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs *[]error) {
+func walkStruct(file, path string, n *yaml.Node, t reflect.Type, pos *places, errs *[]error) {
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
@@ -91,7 +104,7 @@ func walkStruct(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs
 			*errs = append(*errs, fmt.Errorf("%s:%d: unknown key %s%s", file, k.Line, full, suggest(k.Value, keysOf(t))))
 			continue
 		}
-		pos[full] = k.Line
+		pos.line[full] = k.Line
 		walk(file, full, v, f.Type, pos, errs)
 	}
 }
