@@ -24,6 +24,8 @@ func (a *app) checkCmd() *cobra.Command {
 		Short: "Verify configuration, formats, files, broker and registry, like nginx -t",
 		Long: `Verify all that run will need and change nothing. Run it as the service's user. Exit code 0: all is well; 1: something can't be reached
 or read; 78: the configuration must be mended.`,
+		Example: `  ngxtap check
+  sudo -u ngxtap ngxtap check -c /etc/ngxtap/ngxtap.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return failed(a.check(c.Context())) },
 	}

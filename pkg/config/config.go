@@ -103,7 +103,7 @@ type SASL struct {
 	Mechanism string `yaml:"mechanism" oneof:"PLAIN|SCRAM-SHA-256|SCRAM-SHA-512" example:"SCRAM-SHA-512"`
 	// Username is the name to log in with.
 	Username string `yaml:"username" example:"ngxtap"`
-	// Password goes with it, as ${VAR} or file:PATH; a file is read again for each session, so a new password needs no restart. The
+	// Password goes with Username, as ${VAR} or file:PATH; a file is read again for each session, so a new password needs no restart. The
 	// password itself may stand here too, if nobody else may read the file.
 	Password Secret `yaml:"password" example:"${KAFKA_PASSWORD}"`
 

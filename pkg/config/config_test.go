@@ -164,6 +164,30 @@ func TestEnvironmentOverridesScalars(t *testing.T) {
 	}
 }
 
+// A variable that nearly has the name of one that counts is warned of; one that stands for a secret is none of those.
+func TestStrayVariables(t *testing.T) {
+	t.Setenv("NGXTAP_KAFKA_BROKER", "a:1")
+	t.Setenv("NGXTAP_KAFKA_SASL_PASSWORT", "secret-secret-secret")
+	t.Setenv("NGXTAP_KAFKA_SERVICE_HOST", "10.0.0.1")
+	c, err := Load(write(t, "", site+"headers: {hash_key: '${NGXTAP_KAFKA_SASL_PASSWORT}'}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(c.Warnings, "\n"); got != "environment variable NGXTAP_KAFKA_BROKER sets no key; did you mean NGXTAP_KAFKA_BROKERS?" {
+		t.Errorf("warnings = %q", got)
+	}
+}
+
+func TestGlance(t *testing.T) {
+	file := write(t, "kafka: {sasl: {password: 'file:nothere'}}\n", site, "site: b\ntopic: t\nwrong: key\n", "site: [\n", "site: 'x y'\n", "topic: z\n")
+	if got := Glance(file); !reflect.DeepEqual(got, []Glimpse{{"shop", "nginx.shop.access"}, {"b", "t"}}) {
+		t.Errorf("got %v", got)
+	}
+	if got := Glance("/nothere/ngxtap.yaml"); got != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestSecretsNeverPrint(t *testing.T) {
 	t.Setenv("NGXTAP_TEST_PW", "hunter2hunter2")
 	c, err := Load(write(t, "kafka: {sasl: {mechanism: SCRAM-SHA-256, username: u, password: '${NGXTAP_TEST_PW}'}}\n", site))

@@ -76,7 +76,7 @@ var keyDocs = map[string]string{
 	"Registry.Username":         "Username of basic auth, with Password.",
 	"SASL":                      "SASL is how to log in to Kafka.",
 	"SASL.Mechanism":            "Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Default: no login.",
-	"SASL.Password":             "Password goes with it, as ${VAR} or file:PATH; a file is read again for each session, so a new password needs no restart. The password itself may stand here too, if nobody else may read the file.",
+	"SASL.Password":             "Password goes with Username, as ${VAR} or file:PATH; a file is read again for each session, so a new password needs no restart. The password itself may stand here too, if nobody else may read the file.",
 	"SASL.Username":             "Username is the name to log in with.",
 	"Site":                      "Site is one site's file, sites.d/NAME.yaml.",
 	"Site.AccessLog":            "AccessLog says which files to read and what their lines look like.",

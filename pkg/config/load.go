@@ -53,6 +53,7 @@ func Load(file string) (*Config, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	c.strayVariables(os.Environ())
 	sort.Slice(c.Sites, func(i, j int) bool { return c.Sites[i].Site < c.Sites[j].Site })
 	return c, nil
 }

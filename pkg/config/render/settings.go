@@ -23,17 +23,17 @@ func yamlKeys(b *strings.Builder, settings []config.Setting, first, indent strin
 	for _, s := range settings {
 		switch {
 		case s.Kind == config.Section && s.List && len(s.Items) == 0:
-			commented(b, lead+s.Name+": []", oneLine(s.Origin.String()))
+			trailing(b, lead+s.Name+": []", oneLine(s.Origin.String()))
 		case s.Kind == config.Section && s.List:
-			commented(b, lead+s.Name+":", oneLine(s.Origin.String()))
+			trailing(b, lead+s.Name+":", oneLine(s.Origin.String()))
 			for _, item := range s.Items {
 				yamlKeys(b, item, indent+"  - ", indent+"    ")
 			}
 		case s.Kind == config.Section:
-			commented(b, lead+s.Name+":", "")
+			trailing(b, lead+s.Name+":", "")
 			yamlKeys(b, s.Items[0], "", indent+"  ")
 		default:
-			commented(b, lead+s.Name+": "+yamlValue(s.Value), oneLine(s.Origin.String()))
+			trailing(b, lead+s.Name+": "+yamlValue(s.Value), oneLine(s.Origin.String()))
 		}
 		lead = indent
 	}

@@ -123,6 +123,15 @@ func commented(b *strings.Builder, line, comment string) {
 	}
 }
 
+// trailing writes one line of YAML and its comment, however long it is: tools search such lines.
+func trailing(b *strings.Builder, line, comment string) {
+	b.WriteString(line)
+	if comment != "" {
+		b.WriteString(strings.Repeat(" ", max(commentColumn-utf8.RuneCountInString(line), 1)) + "# " + comment)
+	}
+	b.WriteByte('\n')
+}
+
 // wrap breaks a text into lines of at most width runes, where its words allow.
 func wrap(text string, width int) []string {
 	var out []string
