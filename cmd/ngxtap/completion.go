@@ -98,7 +98,7 @@ func (a *app) completeFlag(c *cobra.Command, f *pflag.Flag) {
 		how = extensions("conf")
 	case "against":
 		how = extensions("avsc", "json")
-	case "dir":
+	case "dir", "out":
 		how = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		}
@@ -161,9 +161,6 @@ func configKeys(*cobra.Command, []string, string) ([]string, cobra.ShellCompDire
 	}
 	return keys, cobra.ShellCompDirectiveNoFileComp
 }
-
-// defaultNginxConf is where Nginx looks unless it was built otherwise.
-const defaultNginxConf = "/etc/nginx/nginx.conf"
 
 // formatsThere completes the names of the formats in the nginx.conf of the command line.
 func formatsThere(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {

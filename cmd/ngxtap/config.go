@@ -125,14 +125,14 @@ func (a *app) config(o *configOptions, path string) error {
 	}
 	var files []shownFile
 	if o.site == "" {
-		f := shownFile{daemon: true, Settings: cfg.DaemonSettings()}
+		f := shownFile{daemon: true, Settings: cfg.Settings()}
 		if !o.defaults {
 			f.File = cfg.Files[0]
 		}
 		files = append(files, f)
 	}
 	for i := range sites {
-		files = append(files, shownFile{Site: sites[i].Site, File: sites[i].File, Settings: cfg.SiteSettings(&sites[i])})
+		files = append(files, shownFile{Site: sites[i].Site, File: sites[i].File, Settings: sites[i].Settings()})
 	}
 	var wanted []shownFile
 	for _, f := range files {

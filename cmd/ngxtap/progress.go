@@ -12,9 +12,9 @@ import (
 // meterEvery is how often the line that shows progress changes.
 const meterEvery = 200 * time.Millisecond
 
-// meter shows on a terminal how far a long piece of work is: how much is done of how much, how fast, and for how much longer. Without a
+// progressLine shows on a terminal how far a long piece of work is: how much is done of how much, how fast, and for how much longer. Without a
 // terminal it does nothing; then the log says now and then how far it is. It belongs to one goroutine.
-type meter struct {
+type progressLine struct {
 	terminal *terminal // nil: none
 	amount   func(int64) string
 	first    int64 // what was done before the first look
@@ -22,14 +22,14 @@ type meter struct {
 	next     time.Time
 }
 
-// newMeter returns a meter for w; amount writes how much is done, or to be done.
-func newMeter(w io.Writer, amount func(int64) string) *meter {
+// newProgressLine returns one for w; amount writes how much is done, or to be done.
+func newProgressLine(w io.Writer, amount func(int64) string) *progressLine {
 	t, _ := bare(w).(*terminal)
-	return &meter{terminal: t, amount: amount}
+	return &progressLine{terminal: t, amount: amount}
 }
 
 // show says that done of total are done; a total of 0 is not known. Details follow. It may be called as often as one likes.
-func (m *meter) show(now time.Time, done, total int64, details string) {
+func (m *progressLine) show(now time.Time, done, total int64, details string) {
 	if m.terminal == nil || now.Before(m.next) {
 		return
 	}
@@ -41,7 +41,7 @@ func (m *meter) show(now time.Time, done, total int64, details string) {
 }
 
 // text is the line, without details.
-func (m *meter) text(took time.Duration, done, total int64) string {
+func (m *progressLine) text(took time.Duration, done, total int64) string {
 	text := m.amount(done)
 	if total > 0 {
 		text += fmt.Sprintf(" of %s (%d%%)", m.amount(total), int64(100*float64(done)/float64(max(total, done))))
@@ -58,7 +58,7 @@ func (m *meter) text(took time.Duration, done, total int64) string {
 }
 
 // end removes the line.
-func (m *meter) end() {
+func (m *progressLine) end() {
 	if m.terminal != nil {
 		m.terminal.show("")
 	}
@@ -83,7 +83,7 @@ func counted(what string) func(int64) string {
 }
 
 // showReading shows how much of the files of all sites is committed, until ctx ends.
-func (m *meter) showReading(ctx context.Context, sites []*pipeline.Site) {
+func (m *progressLine) showReading(ctx context.Context, sites []*pipeline.Site) {
 	if m.terminal == nil {
 		return
 	}
@@ -91,20 +91,28 @@ func (m *meter) showReading(ctx context.Context, sites []*pipeline.Site) {
 	tick := time.NewTicker(meterEvery)
 	defer tick.Stop()
 	for {
-		var done, left, refused int64
-		for _, s := range sites {
-			st := s.Stats()
-			done, left, refused = done+st.Bytes().Read, left+st.Lag(), refused+st.Quarantined.Load()
-		}
-		details := ""
-		if refused > 0 {
-			details = fmt.Sprintf("; %d lines quarantined", refused)
-		}
-		m.show(time.Now(), done, done+left, details)
+		m.reading(sites)
 		select {
 		case <-ctx.Done():
+			m.next = time.Time{} // however short the work was
+			m.reading(sites)
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+func (m *progressLine) reading(sites []*pipeline.Site) {
+	var done, left, refused int64
+	for _, s := range sites {
+		st := s.Stats()
+		done, left, refused = done+st.Bytes().Read, left+st.Lag(), refused+st.Quarantined.Load()
+	}
+	details := ""
+	if refused > 0 {
+		details = fmt.Sprintf("; %d lines quarantined", refused)
+	}
+	if done+left > 0 { // else the files were not looked at yet
+		m.show(time.Now(), done, done+left, details)
 	}
 }

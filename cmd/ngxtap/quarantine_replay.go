@@ -219,14 +219,14 @@ const meterLog = 10 * time.Second
 
 // replayMeter shows how far a replay is: on a terminal in a line that changes, else in the log now and then.
 type replayMeter struct {
-	looking, trying *meter
+	looking, trying *progressLine
 	log             *slog.Logger
 	next            time.Time
 }
 
 func newReplayMeter(a *app, log *slog.Logger) *replayMeter {
 	return &replayMeter{log: log, next: time.Now().Add(meterLog),
-		looking: newMeter(a.err, counted("records")), trying: newMeter(a.err, counted("lines"))}
+		looking: newProgressLine(a.err, counted("records")), trying: newProgressLine(a.err, counted("lines"))}
 }
 
 func (m *replayMeter) show(p pipeline.ReplayProgress) {

@@ -157,7 +157,7 @@ func TestMeterText(t *testing.T) {
 		{counted("lines"), 0, 50, 200, 5, "50 lines of 200 lines (25%), 10 lines/s, 15s left"},
 		{counted("lines"), 0, 199, 200, 2, "199 lines of 200 lines (99%), 99 lines/s, 1s left"},
 	} {
-		m := &meter{amount: tt.amount, first: tt.first}
+		m := &progressLine{amount: tt.amount, first: tt.first}
 		if got := m.text(time.Duration(tt.took)*time.Second, tt.done, tt.total); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}

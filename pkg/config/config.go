@@ -28,7 +28,7 @@ type Config struct {
 	Files    []string // every file read, the daemon's first
 	Warnings []string // what works but should be mended, each "file:line: …"
 
-	places map[string]*places // of each file
+	pos *places // of the daemon's file
 }
 
 // Daemon is the daemon's own file, ngxtap.yaml.
@@ -171,6 +171,8 @@ type Site struct {
 
 	File string `yaml:"-"` // the file this was read from
 	Line int    `yaml:"-"` // where in it the site's own keys start
+
+	pos *places // of File; nil for a site without one
 }
 
 // AccessLog says which files to read and what their lines look like.

@@ -39,13 +39,16 @@ func (c *Config) strayVariables(environ []string) {
 	known, secrets := map[string]bool{}, map[string]bool{}
 	var names []string
 	Root(DaemonFile).Walk(func(k *Key) {
-		if k.Kind != Section {
+		if k.Kind != Section { // one can't be overridden, nor a list of them
 			known[EnvName(k.Path)] = true
 			names = append(names, strings.ToLower(EnvName(k.Path)))
 		}
 	})
-	for _, p := range c.places {
-		for _, s := range p.secret {
+	for _, s := range c.pos.secret {
+		secrets[s] = true
+	}
+	for i := range c.Sites {
+		for _, s := range c.Sites[i].pos.secret {
 			secrets[s] = true
 		}
 	}

@@ -41,8 +41,7 @@ func Load(file string) (*Config, error) {
 			errs = append(errs, err)
 			continue
 		}
-		s.File, s.Line = sf, max(pos.line["site"], 1)
-		c.places[sf] = pos
+		s.File, s.Line, s.pos = sf, pos.line("site"), pos
 		errs = append(errs, s.finish(sf, pos, c)...)
 		c.Sites = append(c.Sites, s)
 	}
@@ -69,7 +68,7 @@ func LoadDaemon(file string) (*Config, error) {
 
 // loadDaemon returns nil if the file can't be read at all.
 func loadDaemon(file string) (*Config, []error) {
-	c := &Config{Daemon: daemonDefaults(), places: map[string]*places{}}
+	c := &Config{Daemon: daemonDefaults()}
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return nil, []error{fmt.Errorf("find the configuration: %w", err)}
@@ -78,8 +77,7 @@ func loadDaemon(file string) (*Config, []error) {
 	if err != nil {
 		return nil, []error{err}
 	}
-	c.Files = append(c.Files, file)
-	c.places[file] = pos
+	c.Files, c.pos = append(c.Files, file), pos
 	return c, c.finishDaemon(file, filepath.Dir(file), pos)
 }
 
@@ -138,6 +136,7 @@ func bindScalars(v *viper.Viper, path string, t reflect.Type, pos *places) {
 		key := join(path, keyName(f))
 		switch {
 		case keyName(f) == "":
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct: // no text can say it
 		case f.Type.Kind() == reflect.Struct:
 			bindScalars(v, key, f.Type, pos)
 		default:

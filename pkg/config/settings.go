@@ -57,8 +57,8 @@ type Setting struct {
 	Items [][]Setting
 }
 
-// DaemonSettings returns the keys of the daemon's file with their values in force, in the order of the struct.
-func (c *Config) DaemonSettings() []Setting {
+// Settings returns the keys of the daemon's file with their values in force, in the order of the struct.
+func (c *Config) Settings() []Setting {
 	d := c.Daemon
 	if d.Registry.URL != "" && len(d.Registry.URLs) > 0 {
 		d.Registry.URLs = d.Registry.URLs[1:] // Load put URL in front
@@ -67,27 +67,33 @@ func (c *Config) DaemonSettings() []Setting {
 	if len(c.Files) > 0 {
 		file = c.Files[0]
 	}
-	return c.settings(Root(DaemonFile), "", file, reflect.ValueOf(d))
+	return settings(Root(DaemonFile), "", &source{file, c.pos}, reflect.ValueOf(d))
 }
 
-// SiteSettings returns the keys of a site's file with their values in force.
-func (c *Config) SiteSettings(s *Site) []Setting {
-	return c.settings(Root(SiteFile), "", s.File, reflect.ValueOf(*s))
+// Settings returns the keys of a site's file with their values in force.
+func (s *Site) Settings() []Setting {
+	return settings(Root(SiteFile), "", &source{s.File, s.pos}, reflect.ValueOf(*s))
 }
 
-func (c *Config) settings(section *Key, path, file string, v reflect.Value) []Setting {
+// source is a file and what was noticed when it was read; nil if none was.
+type source struct {
+	file string
+	pos  *places
+}
+
+func settings(section *Key, path string, from *source, v reflect.Value) []Setting {
 	var out []Setting
 	for _, k := range section.Keys {
 		f, _ := fieldOf(v.Type(), k.Name)
 		val, at := v.FieldByIndex(f.Index), join(path, k.Name)
-		s := Setting{Key: k, Origin: c.origin(k, at, file)}
+		s := Setting{Key: k, Origin: from.origin(k, at)}
 		switch {
 		case k.Kind == Section && k.List:
 			for i := range val.Len() {
-				s.Items = append(s.Items, c.settings(k, fmt.Sprintf("%s[%d]", at, i), file, val.Index(i)))
+				s.Items = append(s.Items, settings(k, fmt.Sprintf("%s[%d]", at, i), from, val.Index(i)))
 			}
 		case k.Kind == Section:
-			s.Items = [][]Setting{c.settings(k, at, file, val)}
+			s.Items = [][]Setting{settings(k, at, from, val)}
 		default:
 			s.Value = plain(val)
 		}
@@ -96,9 +102,9 @@ func (c *Config) settings(section *Key, path, file string, v reflect.Value) []Se
 	return out
 }
 
-func (c *Config) origin(k *Key, at, file string) Origin {
+func (s *source) origin(k *Key, at string) Origin {
 	o := Origin{From: FromDefault, Default: k.Otherwise}
-	p := c.places[file]
+	p := s.pos
 	if p == nil {
 		return o
 	}
@@ -106,7 +112,7 @@ func (c *Config) origin(k *Key, at, file string) Origin {
 	case p.env[at] != "":
 		o = Origin{From: FromEnvironment, Variable: p.env[at]}
 	case p.given[at]:
-		o = Origin{From: FromFile, File: file, Line: p.line[at]}
+		o = Origin{From: FromFile, File: s.file, Line: p.lines[at]}
 	}
 	o.Secret = p.secret[at]
 	return o

@@ -13,14 +13,14 @@ import (
 
 // places remembers where each key of a file got its value, by its dotted path.
 type places struct {
-	line   map[string]int    // where it stands in the file
+	lines  map[string]int    // where it stands in the file
 	given  map[string]bool   // whether a value stands behind it there
 	env    map[string]string // the environment variable that overrides it
 	secret map[string]string // what stands for a secret: ${VAR} or file:PATH
 }
 
 func newPlaces() *places {
-	return &places{line: map[string]int{}, given: map[string]bool{}, env: map[string]string{}, secret: map[string]string{}}
+	return &places{lines: map[string]int{}, given: map[string]bool{}, env: map[string]string{}, secret: map[string]string{}}
 }
 
 // at returns "file:line" of a key, or of its nearest parent that stands in the file; or the environment variable that it comes from.
@@ -28,16 +28,7 @@ func (p *places) at(file, key string) string {
 	if name := p.env[key]; name != "" {
 		return "environment variable " + name
 	}
-	for {
-		if n, ok := p.line[key]; ok {
-			return fmt.Sprintf("%s:%d", file, n)
-		}
-		i := strings.LastIndexAny(key, ".[")
-		if i < 0 {
-			return file + ":1"
-		}
-		key = key[:i]
-	}
+	return fmt.Sprintf("%s:%d", file, p.line(key))
 }
 
 // checkKeys parses a YAML file and reports every key that the struct does not have, every key that stands twice and every node of
@@ -78,7 +69,7 @@ func walk(file, path string, n *yaml.Node, t reflect.Type, pos *places, errs *[]
 		if t.Elem().Kind() == reflect.Struct && n.Kind == yaml.SequenceNode {
 			for i, item := range n.Content {
 				at := fmt.Sprintf("%s[%d]", path, i)
-				pos.line[at] = item.Line
+				pos.lines[at] = item.Line
 				walk(file, at, item, t.Elem(), pos, errs)
 			}
 		}
@@ -104,7 +95,7 @@ func walkStruct(file, path string, n *yaml.Node, t reflect.Type, pos *places, er
 			*errs = append(*errs, fmt.Errorf("%s:%d: unknown key %s%s", file, k.Line, full, suggest(k.Value, keysOf(t))))
 			continue
 		}
-		pos.line[full] = k.Line
+		pos.lines[full] = k.Line
 		walk(file, full, v, f.Type, pos, errs)
 	}
 }

@@ -32,7 +32,7 @@ func Explain(k *config.Key, columns int) string {
 	if k.Kind != config.Section {
 		row("value:", Value(k))
 		row("default:", Default(k))
-		if k.File == config.DaemonFile {
+		if k.File == config.DaemonFile && !strings.Contains(k.Path, "[]") {
 			row("environment:", config.EnvName(k.Path))
 		}
 	}

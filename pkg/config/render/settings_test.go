@@ -21,7 +21,7 @@ func settingsOf(t testing.TB, daemon, site string) (c *config.Config, daemonYAML
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, string(YAML(c.DaemonSettings())), string(YAML(c.SiteSettings(&c.Sites[0])))
+	return c, string(YAML(c.Settings())), string(YAML(c.Sites[0].Settings()))
 }
 
 // line returns the line of a text that holds a key.
@@ -80,7 +80,7 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
-	text, err := json.Marshal([]any{Values(c.DaemonSettings()), Origins(c.DaemonSettings()), Values(c.SiteSettings(&c.Sites[0])), Origins(c.SiteSettings(&c.Sites[0]))})
+	text, err := json.Marshal([]any{Values(c.Settings()), Origins(c.Settings()), Values(c.Sites[0].Settings()), Origins(c.Sites[0].Settings())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,18 +128,17 @@ func TestYAMLRoundTrip(t *testing.T) {
 		if err != nil {
 			rt.Skip(err) // not every text is a valid value
 		}
-		again, err := load(t, string(YAML(c.DaemonSettings())), string(YAML(c.SiteSettings(&c.Sites[0]))))
+		again, err := load(t, string(YAML(c.Settings())), string(YAML(c.Sites[0].Settings())))
 		if err != nil {
-			rt.Fatalf("%v\n%s\n%s", err, YAML(c.DaemonSettings()), YAML(c.SiteSettings(&c.Sites[0])))
+			rt.Fatalf("%v\n%s\n%s", err, YAML(c.Settings()), YAML(c.Sites[0].Settings()))
 		}
 		for _, x := range []*config.Config{c, again} {
-			x.Sites[0].File, x.Sites[0].Line = "", 0
 			if x.Registry.URLs == nil {
 				x.Registry.URLs = []string{}
 			}
 		}
-		if !reflect.DeepEqual(c.Daemon, again.Daemon) || !reflect.DeepEqual(normal(c.Sites), normal(again.Sites)) {
-			rt.Fatalf("in\n%s%sprinted\n%s%s\nloads as %+v\n%+v", text, text2, YAML(c.DaemonSettings()), YAML(c.SiteSettings(&c.Sites[0])), again.Sites, c.Sites)
+		if !reflect.DeepEqual(c.Daemon, again.Daemon) || !normal(c.Sites)[0].Same(&normal(again.Sites)[0]) {
+			rt.Fatalf("in\n%s%sprinted\n%s%s\nloads as %+v\n%+v", text, text2, YAML(c.Settings()), YAML(c.Sites[0].Settings()), again.Sites, c.Sites)
 		}
 	})
 }
@@ -159,7 +158,7 @@ func normal(sites []config.Site) []config.Site {
 
 func TestPick(t *testing.T) {
 	c, _, _ := settingsOf(t, "kafka: {tls: {enabled: true}}\n", plainSite+"headers: {keep: [a]}\n")
-	got := string(YAML(Changed(c.DaemonSettings())))
+	got := string(YAML(Changed(c.Settings())))
 	if want := "kafka:\n  tls:\n    enabled: true"; !strings.HasPrefix(got, want) || strings.Count(got, "\n") > 4 {
 		t.Errorf("got %s", got)
 	}
@@ -167,10 +166,10 @@ func TestPick(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(YAML(Below(c.DaemonSettings(), k))); !strings.HasPrefix(got, "kafka:\n  tls:\n    enabled: true") || !strings.Contains(got, "server_name") || strings.Contains(got, "brokers") {
+	if got := string(YAML(Below(c.Settings(), k))); !strings.HasPrefix(got, "kafka:\n  tls:\n    enabled: true") || !strings.Contains(got, "server_name") || strings.Contains(got, "brokers") {
 		t.Errorf("got %s", got)
 	}
-	if got := Below(c.SiteSettings(&c.Sites[0]), k); got != nil && len(got) > 0 {
+	if got := Below(c.Sites[0].Settings(), k); got != nil && len(got) > 0 {
 		t.Errorf("a key of the daemon is in a site: %v", got)
 	}
 }
