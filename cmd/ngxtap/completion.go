@@ -108,6 +108,8 @@ func (a *app) completeFlag(c *cobra.Command, f *pflag.Flag) {
 		how = a.siteNames
 	case "format":
 		how = formatsThere
+	case "escape":
+		how = valuesOf("access_log.escape")
 	case "type":
 		how = variableTypes
 	case "from":
@@ -184,6 +186,15 @@ func formatsThere(c *cobra.Command, _ []string, _ string) ([]string, cobra.Shell
 		}
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// valuesOf completes the values that a key of the configuration may have.
+func valuesOf(path string) cobra.CompletionFunc {
+	k, err := config.Find(path)
+	if err != nil {
+		return cobra.NoFileCompletions
+	}
+	return cobra.FixedCompletions(k.OneOf, cobra.ShellCompDirectiveNoFileComp)
 }
 
 // variableTypes completes the type behind NAME=.

@@ -56,6 +56,7 @@ var completions = []struct {
 	{"ngxtap parse --nginx-conf nginx.conf --format m", []string{"main", "mini"}, []string{"combined"}},
 	{"ngxtap parse --nginx-conf nginx.conf --type app_ms=l", []string{"app_ms=long|long"}, []string{"app_ms=int"}},
 	{"ngxtap parse --ngin", []string{"--nginx-conf"}, nil},
+	{"ngxtap try --escape ", []string{"default", "json", "none"}, []string{"logs"}},
 	{"ngxtap run --on", []string{"--once"}, nil},
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"ngxtap/pkg/pipeline"
@@ -17,15 +18,19 @@ const meterEvery = 200 * time.Millisecond
 type progressLine struct {
 	terminal *terminal // nil: none
 	amount   func(int64) string
-	first    int64 // what was done before the first look
+	what     string // of which amount writes how many; empty where it says that itself
+	first    int64  // what was done before the first look
 	began    time.Time
 	next     time.Time
 }
 
-// newProgressLine returns one for w; amount writes how much is done, or to be done.
-func newProgressLine(w io.Writer, amount func(int64) string) *progressLine {
+// newProgressLine returns one for w that counts things, such as "lines", or without a name for them bytes.
+func newProgressLine(w io.Writer, what string) *progressLine {
 	t, _ := bare(w).(*terminal)
-	return &progressLine{terminal: t, amount: amount}
+	if what == "" {
+		return &progressLine{terminal: t, amount: inBytes}
+	}
+	return &progressLine{terminal: t, amount: inNumbers, what: " " + what}
 }
 
 // show says that done of total are done; a total of 0 is not known. Details follow. It may be called as often as one likes.
@@ -42,15 +47,15 @@ func (m *progressLine) show(now time.Time, done, total int64, details string) {
 
 // text is the line, without details.
 func (m *progressLine) text(took time.Duration, done, total int64) string {
-	text := m.amount(done)
+	text := m.amount(done) + m.what
 	if total > 0 {
-		text += fmt.Sprintf(" of %s (%d%%)", m.amount(total), int64(100*float64(done)/float64(max(total, done))))
+		text = fmt.Sprintf("%s of %s%s (%d%%)", m.amount(done), m.amount(total), m.what, int64(100*float64(done)/float64(max(total, done))))
 	}
 	rate := float64(done-m.first) / took.Seconds()
 	if took < time.Second || rate < 1 {
 		return text
 	}
-	text += ", " + m.amount(int64(rate)) + "/s"
+	text += ", " + m.amount(int64(rate)) + m.what + "/s"
 	if left := float64(total-done) / rate; left > 0 && left < (100*time.Hour).Seconds() {
 		text += fmt.Sprintf(", %v left", max(time.Duration(left)*time.Second, time.Second))
 	}
@@ -77,10 +82,15 @@ func inBytes(n int64) string {
 	return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
 }
 
-// counted returns what writes a number of things.
-func counted(what string) func(int64) string {
-	return func(n int64) string { return fmt.Sprintf("%d %s", n, what) }
+// counting returns a line that counts what goes to standard output, if that is not on the terminal itself.
+func (a *app) counting(what string) *progressLine {
+	if isTerminal(a.out) {
+		return newProgressLine(io.Discard, what)
+	}
+	return newProgressLine(a.err, what)
 }
+
+func inNumbers(n int64) string { return strconv.FormatInt(n, 10) }
 
 // showReading shows how much of the files of all sites is committed, until ctx ends.
 func (m *progressLine) showReading(ctx context.Context, sites []*pipeline.Site) {

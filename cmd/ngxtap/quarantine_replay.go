@@ -27,6 +27,7 @@ const replayInstance = "@replay"
 type replayOptions struct {
 	site               string
 	dryRun, unrecorded bool
+	json               bool
 	limit              int64
 }
 
@@ -53,6 +54,7 @@ that still fit no format stay. The daemon may run meanwhile.`,
 	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would become of the lines")
 	f.Int64Var(&o.limit, "limit", 0, "send this many lines at most; 0: no limit")
 	f.BoolVar(&o.unrecorded, "unrecorded", false, "also send lines that may have been sent before, where the records that would tell are gone: you know that they were not, or that the topic was made anew")
+	f.BoolVar(&o.json, "json", false, "print what became of the lines as one JSON object, on standard output")
 	_ = cmd.MarkFlagRequired("site") // fails only for a flag that does not exist
 	return cmd
 }
@@ -80,10 +82,16 @@ func (a *app) quarantineReplay(ctx context.Context, o *replayOptions) (err error
 	rc.Progress = p.show
 	res, err := pipeline.Replay(ctx, *rc)
 	p.trying.end()
-	out := bufio.NewWriter(a.err)
-	replaySummary(out, o, &res)
-	if ferr := out.Flush(); ferr != nil {
-		return fmt.Errorf("write: %w", ferr)
+	var werr error
+	if o.json {
+		werr = a.printReplayed(o, &res, err)
+	} else {
+		out := bufio.NewWriter(a.err)
+		replaySummary(out, o, &res)
+		werr = out.Flush()
+	}
+	if werr != nil {
+		return fmt.Errorf("write: %w", werr)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -226,7 +234,7 @@ type replayMeter struct {
 
 func newReplayMeter(a *app, log *slog.Logger) *replayMeter {
 	return &replayMeter{log: log, next: time.Now().Add(meterLog),
-		looking: newProgressLine(a.err, counted("records")), trying: newProgressLine(a.err, counted("lines"))}
+		looking: newProgressLine(a.err, "records"), trying: newProgressLine(a.err, "lines")}
 }
 
 func (m *replayMeter) show(p pipeline.ReplayProgress) {

@@ -42,7 +42,7 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 	reading, read := context.WithCancel(ctx)
 	var meters sync.WaitGroup
 	if once {
-		meters.Go(func() { newProgressLine(a.err, inBytes).showReading(reading, sites) })
+		meters.Go(func() { newProgressLine(a.err, "").showReading(reading, sites) })
 	}
 	return func() {
 		read()

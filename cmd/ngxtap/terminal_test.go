@@ -141,23 +141,62 @@ func TestProgressOfRunOnce(t *testing.T) {
 	}
 }
 
-func TestMeterText(t *testing.T) {
+// A replay of many lines shows how far it is, and then what became of them.
+func TestProgressOfReplay(t *testing.T) {
+	dir := runOnce(t)
+	site := filepath.Join(dir, "sites.d", "shop.yaml")
+	write := func(format string) {
+		t.Helper()
+		if err := os.WriteFile(site, []byte("site: shop\naccess_log: {paths: [../access.log], log_format: '"+format+"'}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("$status") // which no line fits
+	at := []string{"--embedded", "-c", "ngxtap.yaml"}
+	if screen, _ := onTerminal(t, dir, nil, append(at, "run", "--once")...); !strings.Contains(screen, "200000 quarantined") {
+		t.Fatalf("%q", screen)
+	}
+	screen, stdout := onTerminal(t, dir, nil, append(at, "cat", "nginx.shop.access.quarantine")...)
+	if !strings.Contains(screen, " events") || strings.Count(stdout, "\n") != 200_000 || strings.Contains(stdout, "\x1b") {
+		t.Errorf("cat: screen %q, %d bytes", screen, len(stdout))
+	}
+	screen, stdout = onTerminal(t, dir, nil, append(at, "quarantine", "list", "-n", "1")...)
+	if !strings.Contains(screen, " records looked at") || !strings.Contains(stdout, "200000 lines, 0 of them replayed") || strings.Contains(stdout, "\x1b") {
+		t.Errorf("list: screen %q, stdout %q", screen, stdout)
+	}
+	write("$status $body_bytes_sent")
+	replay := append(at, "quarantine", "replay", "--site", "shop")
+	screen, stdout = onTerminal(t, dir, nil, append(replay, "--dry-run", "--json")...)
+	if !strings.Contains(screen, eraseLine) || !strings.Contains(screen, " of 200000 lines (") || !strings.HasPrefix(stdout, `{"site":"shop","dry_run":true,"replayed":200000,`) {
+		t.Errorf("screen %q\nstdout %q", screen, stdout)
+	}
+	if end := screen[strings.LastIndex(screen, eraseLine)+len(eraseLine):]; strings.Contains(end, "lines (") {
+		t.Errorf("left on the screen: %q", end)
+	}
+	screen, _ = onTerminal(t, dir, []string{"TERM=dumb"}, replay...)
+	if strings.Contains(screen, "\x1b") || !strings.Contains(screen, "site shop: 200000 replayed") {
+		t.Errorf("a dumb terminal: %q", screen)
+	}
+}
+
+func TestProgressText(t *testing.T) {
 	for _, tt := range []struct {
-		amount                   func(int64) string
+		what                     string
 		first, done, total, took int64
 		want                     string
 	}{
-		{inBytes, 0, 0, 0, 0, "0 B"},
-		{inBytes, 0, 1000, 0, 0, "1000 B"},
-		{inBytes, 0, 1 << 30, 4 << 30, 10, "1.00 GiB of 4.00 GiB (25%), 102.4 MiB/s, 30s left"},
-		{inBytes, 1 << 30, 2 << 30, 4 << 30, 1024, "2.00 GiB of 4.00 GiB (50%), 1.0 MiB/s, 34m8s left"},
-		{inBytes, 0, 4 << 30, 4 << 30, 10, "4.00 GiB of 4.00 GiB (100%), 409.6 MiB/s"},
-		{inBytes, 0, 5 << 20, 4 << 20, 0, "5.0 MiB of 4.0 MiB (100%)"}, // the file grows
-		{inBytes, 0, 0, 4 << 20, 100, "0 B of 4.0 MiB (0%)"},
-		{counted("lines"), 0, 50, 200, 5, "50 lines of 200 lines (25%), 10 lines/s, 15s left"},
-		{counted("lines"), 0, 199, 200, 2, "199 lines of 200 lines (99%), 99 lines/s, 1s left"},
+		{"", 0, 0, 0, 0, "0 B"},
+		{"", 0, 1000, 0, 0, "1000 B"},
+		{"", 0, 1 << 30, 4 << 30, 10, "1.00 GiB of 4.00 GiB (25%), 102.4 MiB/s, 30s left"},
+		{"", 1 << 30, 2 << 30, 4 << 30, 1024, "2.00 GiB of 4.00 GiB (50%), 1.0 MiB/s, 34m8s left"},
+		{"", 0, 4 << 30, 4 << 30, 10, "4.00 GiB of 4.00 GiB (100%), 409.6 MiB/s"},
+		{"", 0, 5 << 20, 4 << 20, 0, "5.0 MiB of 4.0 MiB (100%)"}, // the file grows
+		{"", 0, 0, 4 << 20, 100, "0 B of 4.0 MiB (0%)"},
+		{"lines", 0, 50, 200, 5, "50 of 200 lines (25%), 10 lines/s, 15s left"},
+		{"lines", 0, 199, 200, 2, "199 of 200 lines (99%), 99 lines/s, 1s left"},
 	} {
-		m := &progressLine{amount: tt.amount, first: tt.first}
+		m := newProgressLine(io.Discard, tt.what)
+		m.first = tt.first
 		if got := m.text(time.Duration(tt.took)*time.Second, tt.done, tt.total); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}

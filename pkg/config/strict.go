@@ -6,7 +6,9 @@ import (
 	"reflect"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -73,10 +75,48 @@ func walk(file, path string, n *yaml.Node, t reflect.Type, pos *places, errs *[]
 				walk(file, at, item, t.Elem(), pos, errs)
 			}
 		}
-	default:
-		if n.Kind != yaml.ScalarNode {
-			*errs = append(*errs, fmt.Errorf("%s:%d: %s must be a single value", file, n.Line, path))
+		if t.Elem().Kind() != reflect.Struct && n.Kind == yaml.SequenceNode {
+			for _, item := range n.Content {
+				checkScalar(file, path, item, t.Elem(), errs)
+			}
 		}
+	default:
+		checkScalar(file, path, n, t, errs)
+	}
+}
+
+// checkScalar reports a value of another type than its key, where the decoder would make something of it that nobody meant: 40000 would
+// become a negative int16, 1.5 would become 1, true would become the text "1", and 1.10 the text "1.1".
+func checkScalar(file, path string, n *yaml.Node, t reflect.Type, errs *[]error) {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.ScalarNode {
+		*errs = append(*errs, fmt.Errorf("%s:%d: %s must be a single value", file, n.Line, path))
+		return
+	}
+	tag, say := n.ShortTag(), ""
+	v := reflect.New(t).Elem()
+	var whole int64
+	isWhole := tag == "!!int" && n.Decode(&whole) == nil
+	switch {
+	case tag == "!!str" || tag == "!!null": // the decoder reads texts, or refuses them
+	case t == reflect.TypeFor[time.Duration](): // which the decoder wants a unit of
+	case t.Kind() == reflect.String && !(isWhole && strconv.FormatInt(whole, 10) == n.Value):
+		say = "is no text to YAML: put it in quotes"
+	case t.Kind() == reflect.Bool && tag != "!!bool":
+		say = "is neither true nor false"
+	case v.CanInt() && !(isWhole && !v.OverflowInt(whole)):
+		say = fmt.Sprintf("is not a whole number of at most %d bits", t.Bits())
+	case v.CanFloat() && tag != "!!float" && !isWhole:
+		say = "is not a number"
+	}
+	shown := n.Value
+	if t == reflect.TypeFor[Secret]() {
+		shown = redacted
+	}
+	if say != "" {
+		*errs = append(*errs, fmt.Errorf("%s:%d: %s: %s %s", file, n.Line, path, shown, say))
 	}
 }
 

@@ -23,7 +23,8 @@ An unknown key is an error, with file and line. Relative paths start from the fo
   stands in a file which everybody may read is warned of.
 - **Durations** have a unit: ` + "`200ms`, `10s`, `5m`, `1h30m`. **Sizes** are bytes or have one: `65536`, `64KiB`, `1MiB`, `1GiB`" + `.
 - **Editors** that know JSON Schema (by yaml-language-server: VS Code, Neovim, Emacs, Helix …) complete keys, show what they mean and mark
-  mistakes. The examples name the schemas in their first line; ` + "`ngxtap config schema daemon`, `ngxtap config schema site`" + ` print them.
+  mistakes. The examples name the schemas in their first line, as schema/ngxtap.schema.json and schema/site.schema.json below the folder of
+  ngxtap.yaml; ` + "`ngxtap config schema daemon` and `ngxtap config schema site`" + ` print them. A text that looks like a number wants quotes there.
 
 `
 
@@ -58,7 +59,7 @@ func referenceSection(b *strings.Builder, section *config.Key) {
 			b.WriteString("| key | value | default | meaning |\n|---|---|---|---|\n")
 		}
 		rows++
-		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Name, cell(Value(k)), cell(Default(k)), cell(meaning(k)))
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", k.Name, cell(Value(k)), code(k), cell(meaning(k)))
 	}
 	if rows > 0 {
 		b.WriteByte('\n')
@@ -72,6 +73,14 @@ func referenceSection(b *strings.Builder, section *config.Key) {
 
 // cell writes a text so that it stays in its cell.
 func cell(s string) string { return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(s) }
+
+// code is a default as YAML if it is fixed, else in words.
+func code(k *config.Key) string {
+	if k.HasDefault {
+		return "`" + Default(k) + "`"
+	}
+	return cell(Default(k))
+}
 
 // Value says in words what a key may hold.
 func Value(k *config.Key) string {

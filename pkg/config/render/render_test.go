@@ -12,6 +12,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+	"pgregory.net/rapid"
 
 	"ngxtap/pkg/config"
 )
@@ -266,6 +267,100 @@ func TestEveryAllowedValue(t *testing.T) {
 	if n < 40 {
 		t.Errorf("only %d values", n)
 	}
+}
+
+// Load never takes what an editor marks, whatever keys are set together, as long as values have the type of YAML that they stand for.
+func TestSchemaIsNeverStricter(t *testing.T) {
+	schemas := map[config.File]*jsonschema.Schema{config.DaemonFile: validator(t, config.DaemonFile), config.SiteFile: validator(t, config.SiteFile)}
+	taken := map[config.File]int{}
+	rapid.Check(t, func(rt *rapid.T) {
+		file := rapid.SampledFrom([]config.File{config.DaemonFile, config.SiteFile}).Draw(rt, "file")
+		doc := randomSection(rt, config.Root(file), seldom)
+		if file == config.SiteFile && rapid.SampledFrom(mostly).Draw(rt, "complete") {
+			doc["site"] = "shop"
+			access, _ := doc["access_log"].(map[string]any)
+			if access == nil {
+				access = map[string]any{}
+				doc["access_log"] = access
+			}
+			access["paths"] = []any{"/x"}
+		}
+		b, err := yaml.Marshal(doc)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		text := string(b)
+		var byLoad error
+		if file == config.DaemonFile {
+			_, byLoad = load(t, text, plainSite)
+		} else {
+			_, byLoad = load(t, "", text)
+		}
+		if byLoad == nil {
+			taken[file]++
+			if err := schemas[file].Validate(asJSON(t, text)); err != nil {
+				rt.Fatalf("Load takes\n%s\n%v", text, err)
+			}
+		}
+	})
+	if !t.Failed() && (taken[config.DaemonFile] < 3 || taken[config.SiteFile] < 3) {
+		t.Errorf("hardly anything was valid: %v", taken)
+	}
+}
+
+// someTexts are texts that suit one key or another.
+var someTexts = []any{"", "x", "a b", "shop", "a:1", "[::1]:2", ":3", "off", "http://a:1", "https://u:p@a", "HTTP://A/b", "none", "host", "*", "x-*", "**", "x y", "$a", "file:", "${}", "/x", "1.5",
+	strings.Repeat("y", 101), strings.Repeat("z", 240), strings.Repeat("k", 20), "É", "a\nb"}
+
+// How many of the keys are set.
+var seldom, mostly = append(make([]bool, 11), true), []bool{true, true, true, true, false}
+
+// randomSection is a section with some of its keys set.
+func randomSection(rt *rapid.T, section *config.Key, set []bool) map[string]any {
+	m := map[string]any{}
+	for _, k := range section.Keys {
+		if (k.Kind != config.Section || k.List) && !rapid.SampledFrom(set).Draw(rt, k.Path) {
+			continue
+		}
+		switch {
+		case k.List:
+			list := []any{}
+			for range rapid.IntRange(0, 2).Draw(rt, "items") {
+				if k.Kind == config.Section {
+					list = append(list, randomSection(rt, k, mostly))
+				} else {
+					list = append(list, randomValue(rt, k))
+				}
+			}
+			m[k.Name] = list
+		case k.Kind == config.Section:
+			m[k.Name] = randomSection(rt, k, set)
+		default:
+			m[k.Name] = randomValue(rt, k)
+		}
+	}
+	return m
+}
+
+func randomValue(rt *rapid.T, k *config.Key) any {
+	pick := func(all ...any) any { return rapid.SampledFrom(all).Draw(rt, "value of "+k.Path) }
+	switch k.Kind {
+	case config.Bool:
+		return pick(true, false)
+	case config.Number:
+		return pick(-1, 0, 1, 256, 10000, 10001, 32767, 32768, 2147483647, 2147483648)
+	case config.Fraction:
+		return pick(-0.5, 0, 0.0001, 0.5, 1, 1.01)
+	case config.Duration:
+		return pick("0", "-1s", "9ms", "10ms", "1s", "1.5s", "1m30s", "+2s", ".5s", "1.s", "15m", "1h", "2h", "1d", "s", "1 s", "100µs")
+	case config.Bytes:
+		return pick(0, 1, 64, 4096, 65536, 1048576, 1048577, "1MiB", "64 kB", "+9KiB", " 5000 ", "1 TiB", "1.5MiB", "2GiB", "8B", "-1")
+	}
+	texts := someTexts
+	for _, v := range k.OneOf {
+		texts = append(texts[:len(texts):len(texts)], v, v, v, v)
+	}
+	return pick(texts...)
 }
 
 // nested is a file in which only one key is set.
