@@ -169,7 +169,7 @@ func TestPick(t *testing.T) {
 	if got := string(YAML(Below(c.Settings(), k))); !strings.HasPrefix(got, "kafka:\n  tls:\n    enabled: true") || !strings.Contains(got, "server_name") || strings.Contains(got, "brokers") {
 		t.Errorf("got %s", got)
 	}
-	if got := Below(c.Sites[0].Settings(), k); got != nil && len(got) > 0 {
+	if got := Below(c.Sites[0].Settings(), k); len(got) > 0 {
 		t.Errorf("a key of the daemon is in a site: %v", got)
 	}
 }
