@@ -62,7 +62,7 @@ func (a *app) check(ctx context.Context) error {
 	if err != nil {
 		return configError(err)
 	}
-	r := &report{out: escaper{a.out}}
+	r := &report{out: levelWriter{escaper{a.out}}}
 	for _, w := range cfg.Warnings {
 		r.warn("%s", w)
 	}

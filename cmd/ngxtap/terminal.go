@@ -95,7 +95,6 @@ type colour string
 const (
 	red    colour = "31"
 	yellow colour = "33"
-	green  colour = "32"
 )
 
 // paint writes a text of ours to w, in colour if that is a terminal and nobody minds (no-color.org).
@@ -104,4 +103,24 @@ func paint(w io.Writer, c colour, text string) {
 		text = "\x1b[" + string(c) + "m" + text + "\x1b[0m"
 	}
 	_, _ = io.WriteString(bare(w), text) // what follows on the same writer has the error
+}
+
+// levelWriter paints the word that a finding begins with. Each Write is of whole lines.
+type levelWriter struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (l levelWriter) Write(b []byte) (int, error) {
+	for line := range strings.SplitAfterSeq(string(b), "\n") {
+		for word, c := range map[string]colour{"error": red, "warning": yellow} {
+			if rest, ok := strings.CutPrefix(line, word+" "); ok {
+				paint(l.w, c, word)
+				line = " " + rest
+				break
+			}
+		}
+		if _, err := io.WriteString(l.w, line); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
 }

@@ -91,6 +91,26 @@ func TestColours(t *testing.T) {
 	}
 }
 
+// Findings begin with their level in colour; nothing that they say can.
+func TestColoursOfFindings(t *testing.T) {
+	t.Setenv("NO_COLOR", "")
+	t.Setenv("TERM", "xterm")
+	const text = "ok       all\nerror    error \x1b[2J\n         error in the middle\nwarning  w\n"
+	master, slave := openPty(t)
+	if n, err := levelWriter{escaper{slave}}.Write([]byte(text)); n != len(text) || err != nil {
+		t.Fatal(n, err)
+	}
+	want := "ok       all\r\n\x1b[31merror\x1b[0m    error \\u001b[2J\r\n         error in the middle\r\n\x1b[33mwarning\x1b[0m  w\r\n"
+	b := make([]byte, len(want))
+	if _, err := io.ReadFull(master, b); err != nil || string(b) != want {
+		t.Errorf("got %q, %v, want %q", b, err, want)
+	}
+	var pipe bytes.Buffer
+	if _, err := (levelWriter{escaper{&pipe}}).Write([]byte(text)); err != nil || strings.Contains(pipe.String(), "\x1b") || !strings.Contains(pipe.String(), "warning  w\n") {
+		t.Errorf("got %q, %v", pipe.String(), err)
+	}
+}
+
 // runOnce is a folder with a log that takes more than a moment to ship.
 func runOnce(t *testing.T) (dir string) {
 	t.Helper()
