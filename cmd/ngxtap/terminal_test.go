@@ -97,7 +97,7 @@ func TestColoursOfFindings(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	const text = "ok       all\nerror    error \x1b[2J\n         error in the middle\nwarning  w\n"
 	master, slave := openPty(t)
-	if n, err := levelWriter{escaper{slave}}.Write([]byte(text)); n != len(text) || err != nil {
+	if n, err := (levelWriter{escaper{slave}}).Write([]byte(text)); n != len(text) || err != nil {
 		t.Fatal(n, err)
 	}
 	want := "ok       all\r\n\x1b[31merror\x1b[0m    error \\u001b[2J\r\n         error in the middle\r\n\x1b[33mwarning\x1b[0m  w\r\n"
