@@ -59,7 +59,7 @@ type manPage struct{ strings.Builder }
 // newManPage begins a page with its title and its one line.
 func newManPage(name string, section int, short string) *manPage {
 	p := &manPage{}
-	fmt.Fprintf(p, ".TH %s %d %q %q %q\n", strings.ToUpper(name), section, manDate(), "ngxtap "+roff(version), "ngxtap")
+	fmt.Fprintf(p, ".TH %s %d \"%s\" \"ngxtap %s\" \"ngxtap\"\n", strings.ToUpper(roff(name)), section, manDate(), roff(version))
 	p.section("Name")
 	fmt.Fprintf(p, "%s \\- %s\n", roff(name), roff(lowerFirst(short)))
 	return p

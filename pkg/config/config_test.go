@@ -178,6 +178,28 @@ func TestEnvironmentOverridesScalars(t *testing.T) {
 	}
 }
 
+// The example has sections in which nothing is set: "sasl:". Variables override what is in them all the same.
+func TestEnvironmentOverridesInEmptySections(t *testing.T) {
+	t.Setenv("NGXTAP_KAFKA_SASL_MECHANISM", "PLAIN")
+	t.Setenv("NGXTAP_KAFKA_SASL_USERNAME", "u")
+	t.Setenv("NGXTAP_KAFKA_SASL_PASSWORD", "p")
+	t.Setenv("NGXTAP_REGISTRY_SUBJECT", "record")
+	t.Setenv("NGXTAP_KAFKA_REPLICATION_FACTOR", "3")
+	c, err := Load(write(t, "kafka:\n  sasl:\nregistry:\n", site))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := c.Kafka.SASL; s.Mechanism != "PLAIN" || s.Username != "u" || s.Password != "p" || c.Registry.Subject != "record" || c.Kafka.ReplicationFactor != 3 {
+		t.Errorf("got %+v, %s, %d", s, c.Registry.Subject, c.Kafka.ReplicationFactor)
+	}
+	for _, wrong := range []string{"65539", "1.5", "true", "many"} {
+		t.Setenv("NGXTAP_KAFKA_REPLICATION_FACTOR", wrong)
+		if c, err := Load(write(t, "", site)); err == nil {
+			t.Errorf("%s replicas are taken for %d", wrong, c.Kafka.ReplicationFactor)
+		}
+	}
+}
+
 // A variable that nearly has the name of one that counts is warned of; one that stands for a secret is none of those.
 func TestStrayVariables(t *testing.T) {
 	t.Setenv("NGXTAP_KAFKA_BROKER", "a:1")

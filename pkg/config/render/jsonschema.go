@@ -69,11 +69,7 @@ var titles = map[config.File]string{config.DaemonFile: "ngxtap.yaml", config.Sit
 func JSONSchema(file config.File) []byte {
 	root := config.Root(file)
 	s := object{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", titles[file]}, {"description", root.Doc}}
-	s = append(s, sectionSchema(root)...)
-	if file == config.DaemonFile {
-		s[3].value = []string{"object", "null"} // an empty file is one
-	}
-	text, err := marshal(s)
+	text, err := marshal(append(s, sectionSchema(root)...))
 	if err == nil {
 		var out []byte
 		if out, err = indent(text); err == nil {
@@ -94,13 +90,6 @@ func indent(text []byte) ([]byte, error) {
 }
 
 func sectionSchema(section *config.Key) object {
-	var o object
-	if section.Path == "" || section.List {
-		o.set("type", "object")
-	} else {
-		o.set("type", []string{"object", "null"}) // "key:" with nothing behind it means the defaults
-	}
-	o.set("additionalProperties", false)
 	var required []string
 	var properties object
 	for _, k := range section.Keys {
@@ -109,12 +98,14 @@ func sectionSchema(section *config.Key) object {
 			required = append(required, k.Name)
 		}
 	}
+	var o object
 	if required != nil {
+		o.set("type", "object")
 		o.set("required", required)
-		if types, ok := o[0].value.([]string); ok && len(types) == 2 {
-			o[0].value = "object"
-		}
+	} else {
+		o.set("type", []string{"object", "null"}) // "key:" with nothing behind it, or an empty file, means the defaults
 	}
+	o.set("additionalProperties", false)
 	o.set("properties", properties)
 	return o
 }
@@ -146,20 +137,18 @@ func keySchema(k *config.Key) object {
 	if !k.List {
 		return append(about, valueSchema(k)...)
 	}
-	if k.Required == "" {
-		about.set("type", []string{"array", "null"})
-	} else if k.HasDefault {
-		about.set("type", []string{"array", "null"})
-		about.set("minItems", 1)
-	} else {
+	if needed(k) {
 		about.set("type", "array")
+	} else {
+		about.set("type", []string{"array", "null"})
+	}
+	if k.Required != "" {
 		about.set("minItems", 1)
 	}
-	item := *k
 	if k.Kind == config.Section {
-		about.set("items", sectionSchema(&item))
+		about.set("items", sectionSchema(k))
 	} else {
-		about.set("items", valueSchema(&item))
+		about.set("items", valueSchema(k))
 	}
 	return about
 }
@@ -188,9 +177,9 @@ func valueSchema(k *config.Key) (o object) {
 	case config.Bytes:
 		o.set("type", []string{"integer", "string"})
 		o.set("pattern", sizePattern)
-		o.set("minimum", sizeNumber(k.Min, 0))
+		o.set("minimum", inBytes(k.Min))
 		if k.Max != "" {
-			o.set("maximum", sizeNumber(k.Max, 0))
+			o.set("maximum", inBytes(k.Max))
 		}
 	case config.Hidden:
 		o.set("type", "string")
@@ -213,7 +202,7 @@ func textSchema(o *object, k *config.Key) {
 	}
 	if k.Pattern != nil {
 		p := k.Pattern.String()
-		if unset || k.Path == "admin.listen" {
+		if unset || k.Path == "admin.listen" { // which Load takes for off
 			p = "^$|" + p
 		}
 		o.set("pattern", p)
@@ -230,11 +219,13 @@ func orNumber(text string, otherwise float64) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-func sizeNumber(text string, otherwise config.Size) int64 {
-	if text == "" || otherwise.UnmarshalText([]byte(text)) != nil {
-		return int64(otherwise)
+// inBytes is the number of a size that a tag names; 0 without one.
+func inBytes(text string) int64 {
+	var s config.Size
+	if text != "" && s.UnmarshalText([]byte(text)) != nil {
+		panic("the size of a tag: " + text) // a slip, which every test finds
 	}
-	return int64(otherwise)
+	return int64(s)
 }
 
 // description is all that is said of a key, for an editor to show.

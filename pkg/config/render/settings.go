@@ -95,10 +95,10 @@ func Changed(settings []config.Setting) []config.Setting {
 	return pick(settings, func(s config.Setting) bool { return s.Origin.From != config.FromDefault })
 }
 
-// Below are the settings of one key, with the sections around it.
+// Below are the settings of one key, with the sections around it; of a key in a list of sections, all of that list.
 func Below(settings []config.Setting, k *config.Key) []config.Setting {
 	return pick(settings, func(s config.Setting) bool {
-		return s.Path == k.Path || strings.HasPrefix(s.Path, k.Path+".") || strings.HasPrefix(s.Path, k.Path+"[")
+		return s.Path == k.Path || strings.HasPrefix(s.Path, k.Path+".") || strings.HasPrefix(k.Path, s.Path+"[]")
 	})
 }
 

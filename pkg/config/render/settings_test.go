@@ -169,6 +169,15 @@ func TestPick(t *testing.T) {
 	if got := string(YAML(Below(c.Settings(), k))); !strings.HasPrefix(got, "kafka:\n  tls:\n    enabled: true") || !strings.Contains(got, "server_name") || strings.Contains(got, "brokers") {
 		t.Errorf("got %s", got)
 	}
+	if k, err = config.Find("access_log.types[0].type"); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(YAML(Below(c.Sites[0].Settings(), k))); !strings.HasPrefix(got, "access_log:\n  types: []") {
+		t.Errorf("got %s", got)
+	}
+	if k, err = config.Find("kafka.tls"); err != nil {
+		t.Fatal(err)
+	}
 	if got := Below(c.Sites[0].Settings(), k); len(got) > 0 {
 		t.Errorf("a key of the daemon is in a site: %v", got)
 	}
