@@ -210,8 +210,8 @@ type AccessLog struct {
 	RotatedDirs []string `yaml:"rotated_dirs" form:"folder" example:"[old]"`
 	// SymlinkRoots are more folders that such links may lead to; with FollowSymlinks only.
 	SymlinkRoots []string `yaml:"symlink_roots" form:"folder" example:"[/var/log/pods]"`
-	// AllowHardLinks reads files that have other names when they are first seen. Whoever can write the folder can then have somebody else's
-	// file read.
+	// AllowHardLinks reads files that have other names when they are first seen: they may be somebody else's. Whoever can write the folder
+	// can then have such a file read.
 	AllowHardLinks bool `yaml:"allow_hard_links" default:"false"`
 }
 

@@ -5,7 +5,7 @@ package config
 // keyDocs are the comments of the structs and of their fields, which the program shows.
 var keyDocs = map[string]string{
 	"AccessLog":                 "AccessLog says which files to read and what their lines look like.",
-	"AccessLog.AllowHardLinks":  "AllowHardLinks reads files that have other names when they are first seen. Whoever can write the folder can then have somebody else's file read.",
+	"AccessLog.AllowHardLinks":  "AllowHardLinks reads files that have other names when they are first seen: they may be somebody else's. Whoever can write the folder can then have such a file read.",
 	"AccessLog.Escape":          "Escape of LogFormat: default, json or none. Default: default.",
 	"AccessLog.FollowSymlinks":  "FollowSymlinks allows a log file to be a symbolic link that leads to a file in the folder of its path, or below.",
 	"AccessLog.Format":          "Format is the name of the log_format. Default: what the access_log directives for these paths use.",

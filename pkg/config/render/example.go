@@ -40,27 +40,27 @@ func exampleKeys(b *strings.Builder, section *config.Key, indent string, airy bo
 		}
 		switch {
 		case k.Kind == config.Section && k.List:
-			exampleItem(b, k, indent)
+			exampleItem(b, section, k, indent)
 		case k.Kind == config.Section:
 			commented(b, indent+k.Name+":", k.Brief)
 			exampleKeys(b, k, indent+"  ", false)
 		case k.HasDefault || k.Required != "":
-			commented(b, indent+k.Name+": "+shown(k), brief(k))
+			commented(b, indent+k.Name+": "+shown(k), brief(section, k))
 		default:
-			commented(b, indent+"# "+k.Name+": "+shown(k), brief(k))
+			commented(b, indent+"# "+k.Name+": "+shown(k), brief(section, k))
 		}
 	}
 }
 
 // exampleItem writes a list of sections with one item, as a comment.
-func exampleItem(b *strings.Builder, k *config.Key, indent string) {
-	commented(b, indent+"# "+k.Name+":", brief(k))
+func exampleItem(b *strings.Builder, section, k *config.Key, indent string) {
+	commented(b, indent+"# "+k.Name+":", brief(section, k))
 	for i, below := range k.Keys {
 		dash := "  "
 		if i == 0 {
 			dash = "- "
 		}
-		commented(b, indent+"#   "+dash+below.Name+": "+shown(below), brief(below))
+		commented(b, indent+"#   "+dash+below.Name+": "+shown(below), brief(k, below))
 	}
 }
 
@@ -79,19 +79,27 @@ func shown(k *config.Key) string {
 	return k.Example
 }
 
-// brief is a key in one sentence, with the values that it may have and what it is by default where the example does not show that.
-func brief(k *config.Key) string {
+// brief is a key in one sentence, with the values that it may have, unless its section says them, and what it is by default where the
+// example does not show that.
+func brief(section, k *config.Key) string {
 	s := k.Brief
-	for _, v := range k.OneOf {
-		if !strings.Contains(s, v) {
-			s += ": " + orList(k.OneOf)
-			break
-		}
+	if !names(s, k.OneOf) && !names(section.Brief, k.OneOf) {
+		s += ": " + orList(k.OneOf)
 	}
 	if k.Otherwise != "" {
 		s += "; default: " + k.Otherwise
 	}
 	return s
+}
+
+// names says whether a text has all words in it.
+func names(text string, words []string) bool {
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			return false
+		}
+	}
+	return true
 }
 
 // orList writes "a, b or c".

@@ -231,11 +231,8 @@ func inBytes(text string) int64 {
 // description is all that is said of a key, for an editor to show.
 func description(k *config.Key) string {
 	s := k.Doc
-	for _, v := range k.OneOf {
-		if !strings.Contains(s, v) {
-			s += " One of " + orList(k.OneOf) + "."
-			break
-		}
+	if !names(s, k.OneOf) {
+		s += " One of " + orList(k.OneOf) + "."
 	}
 	if r := bounds(k); r != "" {
 		s += " " + strings.ToUpper(r[:1]) + r[1:] + "."
