@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs the real components that the end-to-end tests run against: Nginx with njs and Lua, newer ones, Apache Kafka, the Apicurio schema registry, a
-# Python with independent Kafka and Avro readers, and the shells and readers of man pages. Versions: versions.env. Downloads go through the ordinary clients (apt-get, mvn, pip) as
-# they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run again; under a second when all is there.
+# Python with independent Kafka and Avro readers, and the shells and readers of man pages. Versions: versions.env. Downloads go through the
+# ordinary clients (apt-get, mvn, pip) as they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run
+# again; under a second when all is there.
 #
 # Exit 0: everything is in place. Exit 1: something is missing; each missing part is named on stderr with the way to get it.
 set -u
