@@ -21,7 +21,7 @@ func (c *checker) fail(key, format string, args ...any) {
 }
 
 func (c *checker) secret(key, base string, s *Secret, warn *[]string) {
-	if s.literal() {
+	if s.literal() && c.pos.env[key] == "" {
 		if st, err := os.Stat(c.file); err == nil && st.Mode().Perm()&0o004 != 0 {
 			*warn = append(*warn, fmt.Sprintf("%s: %s stands in a file that everybody may read: chmod o-r it, or use file: or ${VAR}", c.pos.at(c.file, key), key))
 		}

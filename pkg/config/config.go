@@ -196,12 +196,12 @@ type AccessLog struct {
 	Types []VariableType `yaml:"types"`
 	// StartAt is where to begin on the very first start: beginning or end.
 	StartAt string `yaml:"start_at" default:"beginning" oneof:"beginning|end"`
-	// MaxLine is the longest line accepted; a longer one goes to quarantine.
+	// MaxLine is the longest line accepted; a longer one goes to quarantine. More could not become an event within Kafka's default message size.
 	MaxLine Size `yaml:"max_line" default:"1MiB" min:"4KiB" max:"1MiB"`
 	// RotateGrace is how long a rotated file must be quiet before it is let go.
 	RotateGrace time.Duration `yaml:"rotate_grace" default:"10s" min:"100ms" max:"1h"`
 	// HeldBytes is how much of the disk deleted log files with unread lines may take; then the oldest are given up. They are held open, and
-	// those given up are declared lost.
+	// those given up are declared lost. With less than 1MiB logs that are being read would be given up.
 	HeldBytes Size `yaml:"held_bytes" default:"1GiB" min:"1MiB"`
 	// FollowSymlinks allows a log file to be a symbolic link that leads to a file in the folder of its path, or below.
 	FollowSymlinks bool `yaml:"follow_symlinks" default:"false"`
@@ -243,7 +243,8 @@ type Headers struct {
 	// MaxHeaders is how many header values of one request or response an event holds; the rest is left out, counted, and named in the field
 	// cut.
 	MaxHeaders int `yaml:"max_headers" default:"256" min:"1" max:"10000"`
-	// MaxValue is how long the value of a header may be; a longer one is cut, counted, and named in the field cut.
+	// MaxValue is how long the value of a header may be; a longer one is cut, counted, and named in the field cut. More could not become an event within
+	// Kafka's default message size.
 	MaxValue Size `yaml:"max_value" default:"16KiB" min:"64B" max:"1MiB"`
 	// Promote lists request headers that also become fields of their own.
 	Promote []string `yaml:"promote" example:"[x-request-id]"`

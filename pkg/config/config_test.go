@@ -72,6 +72,9 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("unknown site key", "", site+"topik: x\n", "sites.d/0.yaml:3: unknown key topik; did you mean topic?")
 	f("key in capitals", "Instance: a\n", site, "ngxtap.yaml:1: unknown key Instance; did you mean instance?")
 	f("far from any key", "zzzzzz: 1\n", site, "known here: admin, instance, kafka")
+	f("a level too high", "commit_interval: 1s\n", site, "ngxtap.yaml:1: unknown key commit_interval; did you mean kafka.commit_interval, in the file of the daemon?")
+	f("in the other file", "", site+"compression: zstd\n", "sites.d/0.yaml:3: unknown key compression; did you mean kafka.compression, in the file of the daemon?")
+	f("of a name that there is twice", "password: x\n", site, "unknown key password; known here: admin")
 	f("twice", "instance: a\ninstance: b\n", site, "ngxtap.yaml:2")
 	f("not yaml", "kafka: [\n", site, "not valid YAML")
 	f("tab", "kafka:\n\tbrokers: [a:1]\n", site, "ngxtap.yaml:2: not valid YAML")
@@ -239,6 +242,19 @@ func TestSecretsNeverPrint(t *testing.T) {
 	}
 	if all := fmt.Sprintf("%v %+v %#v %s %q %s", c, c, c, c.Kafka.SASL, c.Kafka.SASL.Password, out); strings.Contains(all, "hunter2") {
 		t.Errorf("printed: %s", all)
+	}
+}
+
+// A secret in a variable stands in no file.
+func TestDoesNotWarnOfSecretInTheEnvironment(t *testing.T) {
+	t.Setenv("NGXTAP_KAFKA_SASL_PASSWORD", "clear-text")
+	file := write(t, "kafka: {sasl: {mechanism: SCRAM-SHA-256, username: u, password: x}}\n", site)
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil || c.Warnings != nil || c.Kafka.SASL.Password.Reveal() != "clear-text" {
+		t.Errorf("warnings %q, %v", c.Warnings, err)
 	}
 }
 

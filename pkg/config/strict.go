@@ -132,7 +132,7 @@ func walkStruct(file, path string, n *yaml.Node, t reflect.Type, pos *places, er
 		seen[k.Value] = k.Line
 		f, ok := fieldOf(t, k.Value)
 		if !ok {
-			*errs = append(*errs, fmt.Errorf("%s:%d: unknown key %s%s", file, k.Line, full, suggest(k.Value, keysOf(t))))
+			*errs = append(*errs, fmt.Errorf("%s:%d: unknown key %s%s", file, k.Line, full, meant(k.Value, keysOf(t))))
 			continue
 		}
 		pos.lines[full] = k.Line
@@ -192,6 +192,15 @@ func suggest(got string, have []string) string {
 	sorted := append([]string(nil), have...)
 	sort.Strings(sorted)
 	return "; known here: " + strings.Join(sorted, ", ")
+}
+
+// meant is suggest, and where it knows nothing the one key of that name elsewhere.
+func meant(got string, have []string) string {
+	say := suggest(got, have)
+	if k := nearest(got); k != nil && !strings.Contains(say, "did you mean") {
+		return fmt.Sprintf("; did you mean %s, in the file of the %s?", k.Path, k.File)
+	}
+	return say
 }
 
 // distance is the number of edits between two short strings (Levenshtein).
