@@ -30,7 +30,7 @@ from the configuration and from nginx.conf; nothing is asked over the network. P
   source <(ngxtap completion zsh)
   ngxtap completion fish | source`,
 		ValidArgs: []string{"bash", "zsh", "fish"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      oneOfValid,
 		RunE: func(c *cobra.Command, args []string) error {
 			var b bytes.Buffer
 			var err error
@@ -48,6 +48,14 @@ from the configuration and from nginx.conf; nothing is asked over the network. P
 			return failed(err)
 		},
 	}
+}
+
+// oneOfValid takes one argument, of those that the command lists.
+func oneOfValid(c *cobra.Command, args []string) error {
+	if len(args) != 1 || !slices.Contains(c.ValidArgs, args[0]) {
+		return fmt.Errorf("%s: %q: name one of %s", c.CommandPath(), args, strings.Join(c.ValidArgs, ", "))
+	}
+	return nil
 }
 
 // complete says what completes the arguments and the flags of every command. What it does not know it completes with nothing rather than

@@ -59,7 +59,7 @@ func (a *app) configFileCmd(name, short, long string, text func(config.File) []b
 		Long:      long,
 		Example:   fmt.Sprintf("  ngxtap config %s daemon\n  ngxtap config %s site", name, name),
 		ValidArgs: []string{string(config.DaemonFile), string(config.SiteFile)},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      oneOfValid,
 		RunE: func(_ *cobra.Command, args []string) error {
 			_, err := a.out.Write(text(config.File(args[0])))
 			return failed(err)

@@ -94,6 +94,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 		"sites.d/0.yaml:5: access_log.symlink_roots: goes with follow_symlinks: true")
 	f("list for value", "instance: [a]\n", site, "ngxtap.yaml:1: instance must be a single value")
 	f("duration without unit", "kafka:\n  commit_interval: 200\n", site, "ngxtap.yaml:2: kafka.commit_interval", "needs a unit")
+	f("no duration", "kafka:\n  commit_interval: soon\n", site, `ngxtap.yaml:2: kafka.commit_interval: "soon" is not a duration: write 200ms, 10s or 5m`)
 	f("duration out of range", "kafka:\n  commit_interval: 1h\n", site, "ngxtap.yaml:2: kafka.commit_interval: 1h0m0s is not between")
 	f("request timeout out of range", "kafka:\n  request_timeout: 10ms\n", site, "ngxtap.yaml:2: kafka.request_timeout: 10ms is not between")
 	f("transaction timeout out of range", "kafka:\n  transaction_timeout: 1h\n", site, "ngxtap.yaml:2: kafka.transaction_timeout: 1h0m0s is not between")

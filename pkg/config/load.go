@@ -158,6 +158,11 @@ func refuseBareDurations(from, to reflect.Type, data any) (any, error) {
 	if to == reflect.TypeFor[time.Duration]() && from.Kind() != reflect.String && from != to {
 		return nil, fmt.Errorf("%v needs a unit: 200ms, 10s or 5m", data)
 	}
+	if text, ok := data.(string); ok && to == reflect.TypeFor[time.Duration]() {
+		if _, err := time.ParseDuration(text); err != nil {
+			return nil, fmt.Errorf("%q is not a duration: write 200ms, 10s or 5m", text)
+		}
+	}
 	return data, nil
 }
 
