@@ -69,15 +69,20 @@ func (t *terminal) cut(text string) string {
 }
 
 func isTerminal(w io.Writer) bool {
-	if t, ok := bare(w).(*terminal); ok {
-		w = t.f
-	}
-	f, ok := bare(w).(*os.File)
+	f, ok := below(w).(*os.File)
 	if !ok {
 		return false
 	}
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// below returns what we were given to write to, for a child that escapes and draws by itself.
+func below(w io.Writer) io.Writer {
+	if t, ok := bare(w).(*terminal); ok {
+		return t.f
+	}
+	return bare(w)
 }
 
 // bare returns what an escaper writes to, for control characters of our own.

@@ -69,7 +69,7 @@ func onTerminal(t *testing.T, dir string, env []string, args ...string) (screen,
 }
 
 func TestColours(t *testing.T) {
-	args := []string{"check", "-c", "nothere.yaml"}
+	args := []string{"config", "-c", "nothere.yaml"}
 	for _, tt := range []struct {
 		name     string
 		env      []string

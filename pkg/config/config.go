@@ -229,8 +229,8 @@ type Headers struct {
 	Secrets string `yaml:"secrets" default:"hash" oneof:"hash|drop"`
 	// Keep lists secret headers and query parameters that may leave the host in clear text all the same.
 	Keep []string `yaml:"keep" form:"kept" example:"[x-api-key]"`
-	// HashKey is ${VAR} or file:PATH (a systemd credential, say), the same on all hosts if hashes are to be joined. At least 16 characters. Default: made at the first
-	// start and kept in state_dir.
+	// HashKey is ${VAR} or file:PATH (a systemd credential, say), the same on all hosts if hashes are to be joined. At least 16 characters.
+	// Default: made at the first start and kept in state_dir.
 	HashKey Secret `yaml:"hash_key" example:"file:/etc/ngxtap/hash.key"`
 	// PreviousHashKey is the key before it, with which lines in quarantine can still be read. Default: none.
 	PreviousHashKey Secret `yaml:"previous_hash_key" example:"${PREVIOUS_HASH_KEY}"`
@@ -243,9 +243,11 @@ type Headers struct {
 	// MaxHeaders is how many header values of one request or response an event holds; the rest is left out, counted, and named in the field
 	// cut.
 	MaxHeaders int `yaml:"max_headers" default:"256" min:"1" max:"10000"`
-	// MaxValue is how long the value of a header may be; a longer one is cut, counted, and named in the field cut. More could not become an event within
-	// Kafka's default message size.
+	// MaxValue is how long the value of a header may be; a longer one is cut, counted, and named in the field cut. More could not become an
+	// event within Kafka's default message size.
 	MaxValue Size `yaml:"max_value" default:"16KiB" min:"64B" max:"1MiB"`
+	// Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows.
+	Census bool `yaml:"census" default:"true"`
 	// Promote lists request headers that also become fields of their own.
 	Promote []string `yaml:"promote" example:"[x-request-id]"`
 }
@@ -300,4 +302,6 @@ type DataChanges struct {
 	RejectedShare float64 `yaml:"rejected_share" default:"0.01" above:"0" max:"1"`
 	// HeaderShare of the events must have a header that is new, or was known, for that to be told.
 	HeaderShare float64 `yaml:"header_share" default:"0.01" above:"0" max:"1"`
+	// RareHeaders says whether new headers are told, too, that are in fewer events but come again and again; needs headers.census.
+	RareHeaders bool `yaml:"rare_headers" default:"true"`
 }
