@@ -2,6 +2,8 @@ package avro
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -44,12 +46,15 @@ type Secrets struct {
 	keep      map[string]bool
 	cookies   map[string]bool
 	addresses AddressMode
+
+	cipher      cipher.Block // of EncryptAddresses
+	cryptPrefix string       // of every encrypted address
 }
 
 // Rules are the choices of Secrets.
 type Rules struct {
 	Mode        SecretMode
-	Key         []byte      // of HMAC; the same on every host lets joins work. Needed for SecretHash and HashAddresses
+	Key         []byte      // of HMAC; the same on every host lets joins work. Needed for SecretHash, HashAddresses and EncryptAddresses
 	Keep        []string    // headers, variables and parameters, in any case, that stay in clear text although they look secret
 	KeepCookies []string    // cookies, in any case, whose values stay
 	Addresses   AddressMode // what becomes of addresses of clients
@@ -65,6 +70,13 @@ func NewSecrets(r Rules) (*Secrets, error) {
 	}
 	s := &Secrets{mode: r.Mode, key: bytes.Clone(r.Key), prefix: macPrefix + KeyID(r.Key) + ":", addresses: r.Addresses,
 		keep: map[string]bool{}, cookies: map[string]bool{}}
+	if r.Addresses == EncryptAddresses {
+		var err error
+		if s.cipher, err = addressCipher(s.key); err != nil {
+			return nil, err
+		}
+		s.cryptPrefix = cryptPrefix + KeyID(r.Key) + ":"
+	}
 	for set, names := range map[*map[string]bool][]string{&s.keep: r.Keep, &s.cookies: r.KeepCookies} {
 		for _, name := range names {
 			if name == "" {
@@ -89,6 +101,7 @@ const (
 	cookieSecrets           // the value is that of Cookie
 	setCookieSecrets        // the value is that of Set-Cookie, or several joined
 	oneAddress              // the value is the address of a client
+	binaryAddress           // the value is its bytes
 	addressList             // the value is a list of addresses
 	forwardedList           // the value is that of Forwarded (RFC 7239)
 )
@@ -200,6 +213,9 @@ func (s *Secrets) variable(name string) policy {
 		if s.addresses == KeepAddresses {
 			return inClear
 		}
+		if name == "binary_remote_addr" {
+			return binaryAddress
+		}
 		return oneAddress
 	case "proxy_add_x_forwarded_for":
 		return s.header([]byte("x-forwarded-for"))
@@ -249,6 +265,7 @@ func (s *Secrets) named(name string) policy {
 type redactor struct {
 	*Secrets
 	mac     hash.Hash // nil without a key
+	block   [aes.BlockSize]byte
 	sum     [sha256.Size]byte
 	decoded [maxNesting][]byte // scratch: what is encoded in a parameter
 	users   []byte             // scratch: a text without passwords in its URLs
@@ -306,6 +323,8 @@ func (r *redactor) appendSafe(dst, v []byte, p policy) (out []byte, changed bool
 		return r.appendSetCookies(dst, v), true
 	case oneAddress:
 		return r.appendAddress(dst, v), true
+	case binaryAddress:
+		return r.appendBinary(dst, v), true
 	case addressList:
 		return r.appendAddresses(dst, v), true
 	case forwardedList:

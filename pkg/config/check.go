@@ -221,7 +221,7 @@ func (s *Site) finish(file string, pos lines, c *Config) []error {
 		}
 	}
 	s.Headers.check(k)
-	k.oneOf("addresses", s.Addresses, "keep", "truncate", "hash")
+	k.oneOf("addresses", s.Addresses, "keep", "truncate", "hash", "encrypt")
 	k.oneOf("quarantine.raw", s.Quarantine.Raw, "encrypted", "clear")
 	k.oneOf("on_change.compatible", s.OnChange.Compatible, "evolve", "quarantine", "hold")
 	s.OnChange.complete()

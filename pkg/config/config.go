@@ -140,8 +140,8 @@ type Site struct {
 	// or remote_addr, but not a header nor what may hold secrets. Default: none.
 	PartitionBy string  `yaml:"partition_by"`
 	Headers     Headers `yaml:"headers"`
-	// Addresses of clients, in variables such as $remote_addr and in headers such as X-Forwarded-For: keep, truncate (to /24 and /48) or
-	// hash, with the key of secrets. Default: keep.
+	// Addresses of clients, in variables such as $remote_addr and in headers such as X-Forwarded-For: keep, truncate (to /24 and /48),
+	// hash, with the key of secrets, or encrypt, with a key that follows from it: `ngxtap decrypt` turns that back. Default: keep.
 	Addresses   string      `yaml:"addresses"`
 	Quarantine  Quarantine  `yaml:"quarantine"`
 	OnChange    OnChange    `yaml:"on_change"`

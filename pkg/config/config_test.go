@@ -125,7 +125,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("empty cookie", "", site+"headers: {cookies: {keep: ['']}}\n", "an empty name keeps nothing")
 	f("no headers", "", site+"headers: {max_headers: 0}\n", "0 is not between 1 and 10000")
 	f("tiny values", "", site+"headers: {max_value: 8}\n", "is not between 64B and 1MiB")
-	f("addresses", "", site+"addresses: encrypt\n", `"encrypt" is not one of keep, truncate, hash`)
+	f("addresses", "", site+"addresses: encode\n", `"encode" is not one of keep, truncate, hash, encrypt`)
 	f("quarantine", "", site+"quarantine: {raw: masked}\n", `"masked" is not one of encrypted, clear`)
 	f("topic clash", "kafka: {state_topic: nginx.shop.access}\n", site, "is used as kafka.state_topic")
 }
