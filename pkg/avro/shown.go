@@ -95,6 +95,7 @@ func (e *Encoder) appendShownRequest(dst, v []byte) (out []byte, hidden bool) {
 // kitHides tells whether some header in a value that holds them all must not be seen, or can't be told.
 func (e *Encoder) kitHides(v []byte) bool {
 	set := newHeaderSet()
+	set.reset()
 	if set.read(e.unescape(v, isPlain(v))) != nil {
 		return true
 	}
