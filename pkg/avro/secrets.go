@@ -111,10 +111,15 @@ func (s *Secrets) header(name []byte) policy {
 	if s == nil {
 		return inClear
 	}
-	p := headerPolicy(name)
+	var buf [maxHeaderName]byte
+	dashed := name
+	if len(name) <= len(buf) && bytes.IndexByte(name, '_') >= 0 { // to servers it is the same name
+		dashed = appendDashed(buf[:0], name)
+	}
+	p := headerPolicy(dashed)
 	switch p {
 	case wholeSecret, cookieSecrets, setCookieSecrets:
-		if s.keep[string(name)] {
+		if s.keep[string(name)] || s.keep[string(dashed)] {
 			return inClear
 		}
 	case oneAddress, addressList, forwardedList:
@@ -123,6 +128,16 @@ func (s *Secrets) header(name []byte) policy {
 		}
 	}
 	return p
+}
+
+func appendDashed(dst, name []byte) []byte {
+	for _, c := range name {
+		if c == '_' {
+			c = '-'
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }
 
 func headerPolicy(name []byte) policy {
@@ -135,10 +150,9 @@ func headerPolicy(name []byte) policy {
 		return urlSecrets
 	case "forwarded":
 		return forwardedList
-	case "x-forwarded-for", "x-original-forwarded-for", "forwarded-for", "x-forwarded":
+	case "forwarded-for", "x-forwarded":
 		return addressList
-	case "x-real-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "cf-connecting-ipv6", "cf-pseudo-ipv4", "true-client-ip",
-		"fastly-client-ip", "x-azure-clientip", "x-envoy-external-address", "x-appengine-user-ip", "client-ip":
+	case "cf-connecting-ipv6", "cf-pseudo-ipv4", "x-envoy-external-address", "client-ip", "real-ip", "remote-ip", "remote-addr":
 		return oneAddress
 	}
 	return namedHeader(name)
@@ -154,8 +168,10 @@ type headerEnd struct {
 var headerEnds = func() (by [256][]headerEnd) {
 	for p, ends := range map[policy][]string{
 		wholeSecret: {"-token", "-secret", "-password", "-api-key", "-apikey", "-access-key", "-auth-key", "-jwt", "-jwt-assertion", "-authorization", "-signature",
-			"session-id", "-session", "-sessionid"},
-		urlSecrets: {"-url", "-uri", "-location", "-referer", "-referrer", "-redirect"},
+			"session-id", "-session", "-sessionid", "-cookie", "-otp", "-passwd", "-passphrase", "-secret-key", "-private-key"},
+		oneAddress:  {"-client-ip", "-clientip", "-real-ip", "-connecting-ip", "-remote-ip", "-remote-addr", "-originating-ip", "-user-ip", "-src-ip"},
+		addressList: {"-forwarded-for"},
+		urlSecrets:  {"-url", "-uri", "-location", "-referer", "-referrer", "-redirect"},
 	} {
 		for _, end := range ends {
 			c := end[len(end)-1]
@@ -170,7 +186,8 @@ func namedHeader(name []byte) policy {
 	switch string(name) {
 	case "":
 		return inClear
-	case "authorization", "api-key", "apikey", "token", "secret", "jwt", "session", "x-amzn-oidc-data":
+	case "authorization", "api-key", "apikey", "token", "secret", "jwt", "session", "x-amzn-oidc-data", "cookie2", "set-cookie2", "signature", "password", "passwd",
+		"passphrase", "otp", "dpop":
 		return wholeSecret
 	}
 	if len(name) >= 6 && (string(name[:6]) == "x-csrf" || string(name[:6]) == "x-xsrf") {
@@ -209,16 +226,6 @@ func (s *Secrets) variable(name string) policy {
 		return querySecrets
 	case "request_body":
 		return bodySecrets
-	case "remote_addr", "realip_remote_addr", "proxy_protocol_addr", "binary_remote_addr":
-		if s.addresses == KeepAddresses {
-			return inClear
-		}
-		if name == "binary_remote_addr" {
-			return binaryAddress
-		}
-		return oneAddress
-	case "proxy_add_x_forwarded_for":
-		return s.header([]byte("x-forwarded-for"))
 	}
 	for _, family := range []struct{ prefix, header string }{{"cookie_", "cookie"}, {"upstream_cookie_", "set-cookie"}} {
 		if cookie, ok := strings.CutPrefix(name, family.prefix); ok {
@@ -240,25 +247,6 @@ func (s *Secrets) variable(name string) policy {
 		return urlSecrets // a page to go back to
 	}
 	return s.named(name)
-}
-
-// named returns the policy for a variable of which nothing is known but its name: one of map, set or js_set.
-func (s *Secrets) named(name string) policy {
-	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
-		return wholeSecret
-	}
-	if strings.HasSuffix(name, "_request") {
-		return urlSecrets
-	}
-	for word := range strings.SplitSeq(name, "_") {
-		switch word {
-		case "args", "query":
-			return querySecrets
-		case "uri", "url", "referer", "referrer", "location", "redirect":
-			return urlSecrets
-		}
-	}
-	return inClear
 }
 
 // redactor replaces secrets. It belongs to one encoder.
