@@ -206,6 +206,7 @@ func (r *redactor) appendLine(dst, s []byte) (out []byte, changed bool) {
 
 // credentials returns where in s a secret without a parameter begins, or -1.
 func (r *redactor) credentials(s []byte) int {
+	word, sign := -1, -1 // where the word ends that is being read, and where the next @ is, if there is one
 	for at := 0; at < len(s); at++ {
 		c := s[at]
 		if c != ':' && c != ' ' && c != '\t' {
@@ -215,16 +216,31 @@ func (r *redactor) credentials(s []byte) int {
 		if i := bytes.LastIndexAny(name, " \t\"'{[,;&?=/:@#"); i >= 0 {
 			name = name[i+1:]
 		}
-		switch {
-		case c == ':':
-			if word := bytes.IndexAny(s[at:], " \t"); r.secretKey(name) || bytes.IndexByte(s[at:][:max(word, 0)], '@') > 0 || word < 0 && bytes.IndexByte(s[at:], '@') > 0 {
-				return at + 1 // a header, a key, or a password before a host
+		if c != ':' {
+			if isScheme(name) {
+				return at + 1
 			}
-		case isScheme(name):
+			continue
+		}
+		if word < at {
+			word = next(s, at, " \t")
+		}
+		if sign < at {
+			sign = next(s, at, "@")
+		}
+		if sign < word || r.secretKey(name) { // a password before a host; a header or a key
 			return at + 1
 		}
 	}
 	return -1
+}
+
+// next returns where in s, from at on, the first of some bytes stands, or the length of s.
+func next(s []byte, at int, of string) int {
+	if n := bytes.IndexAny(s[at:], of); n >= 0 {
+		return at + n
+	}
+	return len(s)
 }
 
 // isScheme tells whether name is that of a way to log in (RFC 9110, section 11).

@@ -146,6 +146,7 @@ func decodeAt(s []byte, i int) (c byte, size int) {
 
 // hidesMore tells whether a sign is encoded in s that a URL with secrets, or JSON with them, needs.
 func hidesMore(s []byte) bool {
+	slash := false
 	for i := 0; i < len(s); {
 		c, size := decodeAt(s, i)
 		if size > 1 {
@@ -153,14 +154,12 @@ func hidesMore(s []byte) bool {
 			case '=', '@', '%', '?', '&', '#', ';', '"', '\'', '\\':
 				return true
 			case '/':
-				if bytes.IndexByte(s, '@') >= 0 {
-					return true
-				}
+				slash = true
 			}
 		}
 		i += size
 	}
-	return false
+	return slash && bytes.IndexByte(s, '@') >= 0 // https:%2F%2Fuser:password@host
 }
 
 // appendDecoded appends s decoded.

@@ -108,7 +108,11 @@ func (c *Config) checkKafka(k *checker, base string) {
 		k.fail("kafka.brokers", "name at least one, such as [127.0.0.1:9092]")
 	}
 	for _, b := range kf.Brokers {
-		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
+		host, port, err := net.SplitHostPort(b)
+		switch {
+		case strings.Contains(b, "@"): // not repeated: there may be a password before it
+			k.fail("kafka.brokers", "keep user and password out of the addresses: use kafka.sasl")
+		case err != nil || host == "" || port == "":
 			k.fail("kafka.brokers", "%q is not host:port", b)
 		}
 	}

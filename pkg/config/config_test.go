@@ -95,6 +95,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("request timeout out of range", "kafka:\n  request_timeout: 10ms\n", site, "ngxtap.yaml:2: kafka.request_timeout: 10ms is not between")
 	f("transaction timeout out of range", "kafka:\n  transaction_timeout: 1h\n", site, "ngxtap.yaml:2: kafka.transaction_timeout: 1h0m0s is not between")
 	f("bad compression", "kafka:\n\n  compression: lzma\n", site, `ngxtap.yaml:3: kafka.compression: "lzma" is not one of lz4`)
+	f("password in a broker's address", "kafka: {brokers: ['u:tiny-secret@kafka:9092']}\n", site, `keep user and password out of the addresses`)
 	f("broker without port", "kafka: {brokers: [kafka]}\n", site, `"kafka" is not host:port`)
 	f("bad number", "kafka:\n  partitions: many\n", site, "ngxtap.yaml:2: kafka.partitions")
 	f("sasl without user", "kafka:\n  sasl: {mechanism: PLAIN}\n", site, "needs a username and a password")
