@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -31,12 +32,24 @@ The keys are those of the configuration: headers.hash_key and headers.previous_h
 		Example: `  ngxtap decrypt ipcrypt:1f2e3d4c:0123456789abcdef0123456789abcdef
   ngxtap cat nginx.shop.access -n 10 | ngxtap decrypt
   ngxtap decrypt --key-file old.key <events.json`,
-		RunE: func(_ *cobra.Command, values []string) error {
-			return failed(a.decrypt(keyFiles, values))
+		RunE: func(c *cobra.Command, values []string) error {
+			return failed(untilStopped(c.Context(), func() error { return a.decrypt(keyFiles, values) }))
 		},
 	}
 	cmd.Flags().StringSliceVar(&keyFiles, "key-file", nil, "file with a key: what headers.hash_key names, or a host's hash.key; may be given again")
 	return cmd
+}
+
+// untilStopped waits for f, but not longer than until ctx ends: a read from a terminal or a pipe knows no context. The process is to end then.
+func untilStopped(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return errors.New("stopped")
+	}
 }
 
 func (a *app) decrypt(keyFiles, values []string) error {

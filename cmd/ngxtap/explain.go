@@ -54,7 +54,7 @@ the line as it stands in the file, to whoever can read that anyway. The exit cod
 			if err != nil {
 				return err
 			}
-			return failed(a.explain(c.Context(), &o, at))
+			return failed(untilStopped(c.Context(), func() error { return a.explain(c.Context(), &o, at) }))
 		},
 	}
 	formatFlags(cmd, &o.site)
