@@ -109,6 +109,25 @@ func TestKeysAreApart(t *testing.T) {
 	}
 }
 
+// TestAddressesElsewhere: where addresses are hidden they are no keys of records, and no checksum tells them.
+func TestAddressesElsewhere(t *testing.T) {
+	for mode, hides := range map[string]bool{"keep": false, "truncate": true, "hash": true, "encrypt": true} {
+		m, err := ParseAddressMode(mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := rules(t, Rules{Addresses: m})
+		for _, name := range []string{"remote_addr", "realip_remote_addr", "binary_remote_addr", "proxy_add_x_forwarded_for", "client_ip"} {
+			if s.MayHold(name) != hides {
+				t.Errorf("%s: $%s may be a key: %v", mode, name, hides)
+			}
+		}
+		if s.HidesSum() != hides || s.MayHold("status") || s.MayHold("upstream_addr") || s.MayHold("server_addr") {
+			t.Errorf("%s: sum hidden: %v", mode, s.HidesSum())
+		}
+	}
+}
+
 func TestDecrypted(t *testing.T) {
 	var none, keys AddressKeys
 	if id, err := keys.Add([]byte("0123456789abcdef")); id != "9f9f5111" || err != nil || keys.Len() != 1 {

@@ -106,20 +106,28 @@ const (
 	forwardedList           // the value is that of Forwarded (RFC 7239)
 )
 
-// header returns the policy for a header; name is in lower case.
+// header returns the policy for a header; name is in lower case. To servers an underscore in it is a dash.
 func (s *Secrets) header(name []byte) policy {
-	if s == nil {
+	switch {
+	case s == nil:
 		return inClear
+	case len(name) <= maxHeaderName && bytes.IndexByte(name, '_') >= 0:
+		return s.underscored(name)
 	}
+	return s.dashed(name, name)
+}
+
+func (s *Secrets) underscored(name []byte) policy {
 	var buf [maxHeaderName]byte
-	dashed := name
-	if len(name) <= len(buf) && bytes.IndexByte(name, '_') >= 0 { // to servers it is the same name
-		dashed = appendDashed(buf[:0], name)
-	}
-	p := headerPolicy(dashed)
+	return s.dashed(appendDashed(buf[:0], name), name)
+}
+
+// dashed is header for a name in which dashes stand for underscores; sent is the name as it came.
+func (s *Secrets) dashed(name, sent []byte) policy {
+	p := headerPolicy(name)
 	switch p {
 	case wholeSecret, cookieSecrets, setCookieSecrets:
-		if s.keep[string(name)] || s.keep[string(dashed)] {
+		if s.keep[string(sent)] || s.keep[string(name)] {
 			return inClear
 		}
 	case oneAddress, addressList, forwardedList:
@@ -164,7 +172,7 @@ type headerEnd struct {
 	policy policy
 }
 
-// headerEnds are by their last byte: a kit brings names by the dozen.
+// headerEnds are by their last two bytes (lastTwo): a kit brings names by the dozen, and nearly all of them meet none.
 var headerEnds = func() (by [256][]headerEnd) {
 	for p, ends := range map[policy][]string{
 		wholeSecret: {"-token", "-secret", "-password", "-api-key", "-apikey", "-access-key", "-auth-key", "-jwt", "-jwt-assertion", "-authorization", "-signature",
@@ -174,18 +182,22 @@ var headerEnds = func() (by [256][]headerEnd) {
 		urlSecrets:  {"-url", "-uri", "-location", "-referer", "-referrer", "-redirect"},
 	} {
 		for _, end := range ends {
-			c := end[len(end)-1]
+			c := lastTwo([]byte(end))
 			by[c] = append(by[c], headerEnd{end, p})
 		}
 	}
 	return by
 }()
 
+// lastTwo makes one byte of the last two of a name.
+func lastTwo(name []byte) byte { return name[len(name)-1]*29 + name[len(name)-2] }
+
 // namedHeader returns the policy for a header of which nothing is known but its name.
 func namedHeader(name []byte) policy {
-	switch string(name) {
-	case "":
+	if len(name) < 2 {
 		return inClear
+	}
+	switch string(name) {
 	case "authorization", "api-key", "apikey", "token", "secret", "jwt", "session", "x-amzn-oidc-data", "cookie2", "set-cookie2", "signature", "password", "passwd",
 		"passphrase", "otp", "dpop":
 		return wholeSecret
@@ -193,7 +205,7 @@ func namedHeader(name []byte) policy {
 	if len(name) >= 6 && (string(name[:6]) == "x-csrf" || string(name[:6]) == "x-xsrf") {
 		return wholeSecret
 	}
-	for _, e := range headerEnds[name[len(name)-1]] {
+	for _, e := range headerEnds[lastTwo(name)] {
 		if len(name) >= len(e.end) && string(name[len(name)-len(e.end):]) == e.end {
 			return e.policy
 		}
