@@ -210,7 +210,7 @@ type Headers struct {
 	// HashKey is the key itself, ${VAR} or file:PATH; the same on all hosts if hashes are to be joined. Default: made at the
 	// first start and kept in state_dir.
 	HashKey Secret `yaml:"hash_key"`
-	// PreviousHashKey is the key before the present one. Only lines in quarantine are read with it. Default: none.
+	// PreviousHashKey is the key before the present one. Only lines in quarantine and encrypted addresses are read with it. Default: none.
 	PreviousHashKey Secret `yaml:"previous_hash_key"`
 	// Cookies says what happens to single cookies.
 	Cookies Cookies `yaml:"cookies"`
