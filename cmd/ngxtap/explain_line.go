@@ -147,7 +147,7 @@ func scanLines(r io.Reader, p linePlace, offset, number int64, max int) (*foundL
 		}
 		if err != nil {
 			if p.number > 0 {
-				return nil, fmt.Errorf("%s has %d lines: there is no line %d", p.file, countOf(at.number, size), p.number)
+				return nil, fmt.Errorf("%s has %d lines: there is no line %d", p.file, linesUpTo(at.number, size), p.number)
 			}
 			return nil, fmt.Errorf("%s has %d bytes: there is no line at offset %d", p.file, at.offset+size, p.offset)
 		}
@@ -158,8 +158,8 @@ func scanLines(r io.Reader, p linePlace, offset, number int64, max int) (*foundL
 	}
 }
 
-// countOf returns how many lines there are when the last piece, which is that number's, has size bytes.
-func countOf(number, size int64) int64 {
+// linesUpTo returns how many lines there are when the last piece, which is that number's, has size bytes.
+func linesUpTo(number, size int64) int64 {
 	if size == 0 {
 		return number - 1
 	}
