@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"strconv"
@@ -72,6 +73,9 @@ func findLine(in io.Reader, p linePlace, max int) (*foundLine, error) {
 		return scanLines(in, p, 0, 1, max)
 	}
 	f, err := os.Open(p.file)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w; run this as a user who may read it (on Debian: group adm)", err)
+	}
 	if err != nil {
 		return nil, err
 	}

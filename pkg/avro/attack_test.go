@@ -69,6 +69,14 @@ func TestOddNames(t *testing.T) {
 			t.Errorf("$%s: %s", name, r.json(t, line))
 		}
 	}
+	for _, name := range []string{"uid_got", "uid_set", "auth_cookie", "my_cookie", "cookie_uid", "upstream_cookie_uid"} {
+		r := newRig(t, logformat.EscapeDefault, `"$`+name+`"`, Options{Secrets: rules(t, Rules{})})
+		for _, line := range []string{`"uid=` + attackMark + `"`, `"uid=` + attackMark + `; Path=/"`, `"` + attackMark + `"`} {
+			if out := r.encode(t, line); bytes.Contains(out, []byte(attackMark)) {
+				t.Errorf("$%s: %s", name, r.json(t, line))
+			}
+		}
+	}
 	for _, name := range []string{"http_x_remote_ip", "http_x_originating_ip", "http_x_vercel_forwarded_for", "http_fly_client_ip", "http_wl_proxy_client_ip", "client_ip", "the_real_ip", "my_client_addr", "http_x_cluster_client_ip"} {
 		r := newRig(t, logformat.EscapeDefault, `"$`+name+`" "$ngxtap_request_headers"`, Options{Secrets: rules(t, Rules{Addresses: EncryptAddresses})})
 		line := `"192.0.2.7" "X_Forwarded_For=192.0.2.7&x_real_ip=192.0.2.7"`

@@ -11,6 +11,12 @@ func (s *Secrets) named(name string) policy {
 		}
 		return p
 	}
+	switch {
+	case name == "uid_got", name == "uid_set": // of the module userid: the cookie with its name
+		return s.header([]byte("cookie"))
+	case strings.HasSuffix(name, "_cookie"): // what auth_request_set takes from a Set-Cookie
+		return s.header([]byte("set-cookie"))
+	}
 	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
 		return wholeSecret
 	}
