@@ -69,6 +69,12 @@ func TestOddNames(t *testing.T) {
 			t.Errorf("$%s: %s", name, r.json(t, line))
 		}
 	}
+	denied := newRig(t, logformat.EscapeDefault, `"$ngxtap_request_headers"`, Options{Headers: HeaderRules{Deny: []string{"x-debug*", "x-raw"}}})
+	for _, name := range []string{"X_Debug", "x-debug_more", "X_RAW", "X-Raw"} {
+		if out := denied.encode(t, `"`+name+"="+attackMark+`"`); bytes.Contains(out, []byte(attackMark)) {
+			t.Errorf("%s is denied and sent", name)
+		}
+	}
 	for _, name := range []string{"uid_got", "uid_set", "auth_cookie", "my_cookie", "cookie_uid", "upstream_cookie_uid"} {
 		r := newRig(t, logformat.EscapeDefault, `"$`+name+`"`, Options{Secrets: rules(t, Rules{})})
 		for _, line := range []string{`"uid=` + attackMark + `"`, `"uid=` + attackMark + `; Path=/"`, `"` + attackMark + `"`} {
