@@ -125,6 +125,21 @@ setup_logrotate() {
 	have logrotate || missing logrotate "as root: apt-get install logrotate"
 }
 
+# What judges the packages and the unit: rpm, systemd with its containers, setpriv, and a way to run a program under the unit's filter of system calls.
+packaging_is_there() { have rpm && have systemd-analyze && have systemd-nspawn && have setpriv && /usr/bin/python3 -c 'import seccomp' 2>/dev/null; }
+
+setup_packaging() {
+	packaging_is_there && return
+	if have apt-get && [ "$(id -u)" = 0 ]; then
+		DEBIAN_FRONTEND=noninteractive
+		export DEBIAN_FRONTEND
+		set -- rpm systemd systemd-container util-linux python3 python3-seccomp
+		quietly "$cache/apt.log" apt-get install -y --no-install-recommends "$@" ||
+			{ quietly "$cache/apt.log" apt-get update && quietly "$cache/apt.log" apt-get install -y --no-install-recommends "$@"; }
+	fi
+	packaging_is_there || missing "rpm, systemd-analyze, systemd-nspawn, setpriv or python3-seccomp" "as root: apt-get install rpm systemd systemd-container util-linux python3 python3-seccomp"
+}
+
 java_is_there() {
 	have java || {
 		missing "Java 17 or newer (for $1)" "install a JRE, for example: apt-get install openjdk-17-jre-headless"
@@ -193,6 +208,7 @@ setup_nginx
 setup_nginx_lua
 for suite in $NEWER_NGINX; do setup_newer_nginx "$suite"; done
 setup_logrotate
+setup_packaging
 setup_kafka
 setup_registry
 setup_python
