@@ -99,7 +99,7 @@ func (d *daemon) tellNewKeys(old *daemon) {
 // startable looks at what only the start itself would find out, when the old sites are gone already: a port that is taken, a
 // certificate that is none.
 func (d *daemon) startable(old *daemon) error {
-	if a := d.cfg.Admin; a.Listen != config.AdminOff && !a.ByDefault && a.Listen != old.cfg.Admin.Listen {
+	if a := d.cfg.Admin; a.Listen != config.AdminOff && !d.cfg.AdminByDefault && a.Listen != old.cfg.Admin.Listen {
 		l, err := admin.Listen(a.Listen, a.AllowRemote)
 		if err != nil {
 			return fmt.Errorf("admin.listen: %w", err)

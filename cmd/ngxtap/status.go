@@ -79,7 +79,7 @@ func newStatus(d *daemon, p *past) func(admin.Span) *admin.Status {
 // nobody from shipping; one that somebody asked for must be there.
 func (d *daemon) startAdmin(sites []*pipeline.Site, once bool, status func(admin.Span) *admin.Status) (*admin.Server, error) {
 	a := &d.cfg.Admin
-	if a.Listen == config.AdminOff || a.ByDefault && once {
+	if a.Listen == config.AdminOff || d.cfg.AdminByDefault && once {
 		return nil, nil
 	}
 	port, err := admin.Start(admin.Config{
@@ -88,7 +88,7 @@ func (d *daemon) startAdmin(sites []*pipeline.Site, once bool, status func(admin
 		Complain: func(err error) { d.log.Error("the admin port can't answer a request", "error", err) },
 	})
 	switch {
-	case err != nil && a.ByDefault:
+	case err != nil && d.cfg.AdminByDefault:
 		d.log.Warn("no status page, metrics and health: the default address can't be used; set admin.listen, to off if they are not wanted", "error", err)
 		return nil, nil
 	case err != nil:

@@ -149,19 +149,20 @@ func TestWhereTheAdminPortIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	d.cfg.Admin = config.Admin{Listen: taken.Addr().String(), ByDefault: true}
+	d.cfg.Admin = config.Admin{Listen: taken.Addr().String()}
+	d.cfg.AdminByDefault = true
 	if port, err := d.startAdmin(sites, false, status); port != nil || err != nil || !strings.Contains(said.String(), "level=WARN") || !strings.Contains(said.String(), "set admin.listen") {
 		t.Errorf("the default is taken: %v %v %s", port, err, said.String())
 	}
-	d.cfg.Admin.ByDefault = false
+	d.cfg.AdminByDefault = false
 	if _, err := d.startAdmin(sites, false, status); err == nil || !strings.Contains(err.Error(), "choose another address") {
 		t.Errorf("a chosen one is taken: %v", err)
 	}
-	d.cfg.Admin = config.Admin{Listen: "127.0.0.1:0", ByDefault: true}
+	d.cfg.AdminByDefault, d.cfg.Admin = true, config.Admin{Listen: "127.0.0.1:0"}
 	if port, err := d.startAdmin(sites, true, status); port != nil || err != nil {
 		t.Errorf("run --once has a port by default: %v", err)
 	}
-	d.cfg.Admin = config.Admin{Listen: config.AdminOff}
+	d.cfg.AdminByDefault, d.cfg.Admin = false, config.Admin{Listen: config.AdminOff}
 	if port, err := d.startAdmin(sites, false, status); port != nil || err != nil {
 		t.Errorf("off is %v %v", port, err)
 	}

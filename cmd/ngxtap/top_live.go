@@ -18,7 +18,7 @@ import (
 // topLive shows the table anew as answers come and keys are pressed, until q, a signal, or the end of the input. However it ends, the terminal is
 // as it was.
 func (a *app) topLive(ctx context.Context, c *statusClient, out *os.File, sort string) error {
-	term, err := openTerminal(a.in.(*os.File), out)
+	term, err := openScreen(a.in.(*os.File), out)
 	if err != nil {
 		return fmt.Errorf("use the terminal: %w; --once prints the table", err)
 	}
@@ -122,16 +122,16 @@ func pollStatus(ctx context.Context, c *statusClient, answers chan<- topAnswer) 
 	}
 }
 
-// terminal is a terminal that top has to itself.
-type terminal struct {
+// screen is a terminal that top has to itself.
+type screen struct {
 	in, out *os.File
 	before  unix.Termios // as it was
 }
 
-// openTerminal takes the terminal over: keys come as they are pressed and unseen, and the screen is another than the one with the shell's lines.
+// openScreen takes the terminal over: keys come as they are pressed and unseen, and the screen is another than the one with the shell's lines.
 // Ctrl-C stays a signal; Ctrl-Z is none, for it would leave the shell with this screen.
-func openTerminal(in, out *os.File) (*terminal, error) {
-	t := &terminal{in: in, out: out}
+func openScreen(in, out *os.File) (*screen, error) {
+	t := &screen{in: in, out: out}
 	now, err := unix.IoctlGetTermios(int(in.Fd()), unix.TCGETS)
 	if err != nil {
 		return nil, err
@@ -151,13 +151,13 @@ func openTerminal(in, out *os.File) (*terminal, error) {
 }
 
 // close gives the terminal back as it was.
-func (t *terminal) close() {
+func (t *screen) close() {
 	_, _ = t.out.WriteString("\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l") // a terminal that is gone needs nothing
 	_ = unix.IoctlSetTermios(int(t.in.Fd()), unix.TCSETS, &t.before)
 }
 
 // size returns the size in characters.
-func (t *terminal) size() (width, height int) {
+func (t *screen) size() (width, height int) {
 	ws, err := unix.IoctlGetWinsize(int(t.out.Fd()), unix.TIOCGWINSZ)
 	if err != nil || ws.Col == 0 || ws.Row == 0 {
 		return 80, 24
@@ -166,7 +166,7 @@ func (t *terminal) size() (width, height int) {
 }
 
 // draw writes the screen over the one before, in one piece, so that it does not flicker.
-func (t *terminal) draw(lines []string, help string, height int) error {
+func (t *screen) draw(lines []string, help string, height int) error {
 	var b strings.Builder
 	b.WriteString("\x1b[H")
 	for _, l := range lines {
@@ -181,7 +181,7 @@ func (t *terminal) draw(lines []string, help string, height int) error {
 }
 
 // read sends keys until ctx or the input ends; then it closes keys.
-func (t *terminal) read(ctx context.Context, keys chan<- byte) {
+func (t *screen) read(ctx context.Context, keys chan<- byte) {
 	defer close(keys)
 	var buf [64]byte
 	for ctx.Err() == nil {

@@ -125,29 +125,29 @@ func (v *topView) lines(width, height int) []string {
 	p := painter{width: width, colour: v.colour}
 	st := v.status
 	if st == nil {
-		p.wrap(v.problem(), red)
+		p.wrap(v.problem(), sgrRed)
 		return p.fit(height)
 	}
 	sites := v.sorted()
 	t := &st.Totals
-	p.wrap(fmt.Sprintf("ngxtap on %s, up %s; %d of %d sites run", oneLine(st.Instance), admin.HumanAge(st.Time.Sub(st.Started)), t.Running, t.Sites), bold)
+	p.wrap(fmt.Sprintf("ngxtap on %s, up %s; %d of %d sites run", oneLine(st.Instance), admin.HumanAge(st.Time.Sub(st.Started)), t.Running, t.Sites), sgrBold)
 	p.wrap(fmt.Sprintf("%s events/s, %s/s, lag %s, %s refused/s; as of %s UTC", admin.HumanCount(t.Rates.Lines), admin.HumanBytes(t.Rates.Bytes),
 		admin.HumanBytes(float64(t.LagBytes)), admin.HumanCount(t.Rates.Rejects), st.Time.UTC().Format("15:04:05")), 0)
 	if v.err != nil {
-		p.wrap(v.problem(), red)
+		p.wrap(v.problem(), sgrRed)
 	}
 	for _, a := range st.Attention {
-		p.wrap("* "+oneLine(a), yellow)
+		p.wrap("* "+oneLine(a), sgrYellow)
 	}
 	p.text("", 0)
 	var notes painter
 	notes.width, notes.colour = width, v.colour
 	for _, s := range sites {
 		if s.Reason != "" {
-			notes.wrap(fmt.Sprintf("! %s: %s", oneLine(s.Name), oneLine(s.Reason)), red)
+			notes.wrap(fmt.Sprintf("! %s: %s", oneLine(s.Name), oneLine(s.Reason)), sgrRed)
 		}
 		for _, a := range s.Attention {
-			notes.wrap(fmt.Sprintf("* %s: %s", oneLine(s.Name), oneLine(a)), yellow)
+			notes.wrap(fmt.Sprintf("* %s: %s", oneLine(s.Name), oneLine(a)), sgrYellow)
 		}
 	}
 	room := len(sites)
@@ -157,9 +157,9 @@ func (v *topView) lines(width, height int) []string {
 	v.first = max(0, min(v.first, len(sites)-room))
 	v.table(&p, sites[v.first:v.first+room])
 	if left := len(sites) - room; left > 0 {
-		p.text(fmt.Sprintf("%d to %d of %d sites; %d omitted by the daemon", v.first+1, v.first+room, len(sites), st.Omitted), dim)
+		p.text(fmt.Sprintf("%d to %d of %d sites; %d omitted by the daemon", v.first+1, v.first+room, len(sites), st.Omitted), sgrDim)
 	} else if st.Omitted > 0 {
-		p.text(fmt.Sprintf("%d more sites are omitted by the daemon", st.Omitted), dim)
+		p.text(fmt.Sprintf("%d more sites are omitted by the daemon", st.Omitted), sgrDim)
 	}
 	if len(notes.out) > 0 {
 		p.text("", 0)
@@ -207,14 +207,14 @@ func (v *topView) table(p *painter, sites []*admin.Site) {
 	if names := p.width - widths[1] - 1; p.width > 0 && len(columns) == 2 { // so narrow that names are cut
 		widths[0] = max(4, min(widths[0], names))
 	}
-	p.text(joined(columns, widths, func(c *column) string { return c.title }), bold)
+	p.text(joined(columns, widths, func(c *column) string { return c.title }), sgrBold)
 	for _, s := range sites {
 		paint := 0
 		switch {
 		case bad(s):
-			paint = red
+			paint = sgrRed
 		case len(s.Attention) > 0:
-			paint = yellow
+			paint = sgrYellow
 		}
 		p.text(joined(columns, widths, func(c *column) string { return c.text(s, v.status.Time) }), paint)
 	}
@@ -255,10 +255,10 @@ func joined(columns []column, widths []int, text func(*column) string) string {
 
 // Colours of a terminal, as SGR numbers.
 const (
-	bold   = 1
-	dim    = 2
-	red    = 31
-	yellow = 33
+	sgrBold   = 1
+	sgrDim    = 2
+	sgrRed    = 31
+	sgrYellow = 33
 )
 
 // painter gathers lines.

@@ -10,12 +10,18 @@ import (
 // maxSocketPath is the longest path of a unix socket in bytes (sun_path of Linux, with the zero byte that ends it).
 const maxSocketPath = 107
 
-// check completes and checks the section admin. base is the folder that a relative path starts from.
+// complete fills in the address if there is an empty one, and reports whether it did.
+func (a *Admin) complete() bool {
+	if a.Listen != "" {
+		return false
+	}
+	a.Listen = AdminDefault
+	return true
+}
+
+// check checks the section admin, after its tags. base is the folder that a relative path starts from.
 func (a *Admin) check(k *checker, base string) {
 	const key = "admin.listen"
-	if a.Listen == "" {
-		a.Listen, a.ByDefault = AdminDefault, true
-	}
 	if a.Listen == AdminOff {
 		return
 	}
@@ -30,11 +36,8 @@ func (a *Admin) check(k *checker, base string) {
 		}
 		return
 	}
-	host, port, err := net.SplitHostPort(a.Listen)
-	switch {
-	case err != nil || port == "":
-		k.fail(key, "%q is not host:port, such as %s, nor unix:PATH, nor off", a.Listen, AdminDefault)
-	case !a.AllowRemote && !loopback(host):
+	// What is no address has been complained of by the tags.
+	if host, _, err := net.SplitHostPort(a.Listen); err == nil && !a.AllowRemote && !loopback(host) {
 		k.fail(key, "%q can be reached from other hosts: use 127.0.0.1 or a unix socket, or set admin.allow_remote: true if probes and scrapes come from elsewhere", a.Listen)
 	}
 }

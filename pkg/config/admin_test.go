@@ -27,7 +27,7 @@ func TestAdminListens(t *testing.T) {
 		{"admin: {listen: '[::ffff:10.0.0.1]:9464'}", "", "can be reached from other hosts", false},
 		{"admin: {listen: '9464'}", "", "is not host:port, such as 127.0.0.1:9464, nor unix:PATH, nor off", false},
 		{"admin: {listen: '127.0.0.1:'}", "", "is not host:port", false},
-		{"admin: {listen: 'unix:'}", "", "name the socket", false},
+		{"admin: {listen: 'unix:'}", "", "is not host:port, such as 127.0.0.1:9464, nor unix:PATH", false},
 		{"admin: {listen: 'unix:/" + strings.Repeat("x", 120) + "'}", "", "choose a shorter one", false},
 	} {
 		file := write(t, c.yaml+"\n", site)
@@ -43,7 +43,7 @@ func TestAdminListens(t *testing.T) {
 			t.Errorf("%s: %v / %v", c.yaml, err, aloneErr)
 			continue
 		}
-		if cfg.Admin.Listen != c.listen || cfg.Admin.ByDefault != c.byDefault || alone != cfg.Admin {
+		if cfg.Admin.Listen != c.listen || cfg.AdminByDefault != c.byDefault || alone != cfg.Admin {
 			t.Errorf("%s: %+v, alone %+v", c.yaml, cfg.Admin, alone)
 		}
 	}
