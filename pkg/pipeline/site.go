@@ -55,6 +55,12 @@ type Config struct {
 	Registered func(ctx context.Context, record string) (schema string, err error)
 	// Accepted reports whether an operator lets a schema through that OnChange does not. May be nil: never.
 	Accepted func(fingerprint uint64) bool
+	// Seen returns the last commit that this host remembers, nil if it does not: for those who watch a site whose sink has not answered yet,
+	// and for nothing else. May be nil.
+	Seen func() sink.Position
+	// Stats are counted on, so that a site which is configured anew in a running process goes on counting where the one before stopped; the
+	// two may not run at the same time. nil: new ones.
+	Stats *Stats
 	// Open returns a new sink; each session has its own.
 	Open func() (sink.Sink, error)
 }
@@ -78,9 +84,12 @@ type Site struct {
 	compiled []*candidate
 	problem  string // why the configuration as it is now can't be used; said once
 	// Where the files of a site that never committed stood when Run was called; nil: not known yet. Owned by Run.
-	first *tail.Position
-	stats Stats
-	log   *slog.Logger
+	first      *tail.Position
+	last       *tail.Position // of the last commit; nil: not known yet. Owned by Run
+	watcher    *watcher       // of the files while no session has them. Owned by Run
+	watchAfter time.Duration
+	stats      *Stats
+	log        *slog.Logger
 
 	base       context.Context // of Run; what goes on in the background ends with it
 	background sync.WaitGroup
@@ -95,14 +104,19 @@ const (
 
 // New checks the configuration and returns a site that is ready to Run.
 func New(cfg Config) (*Site, error) {
-	s := &Site{cfg: cfg, log: cfg.Logger}
+	s := &Site{cfg: cfg, log: cfg.Logger, stats: cfg.Stats, watchAfter: watchAfter}
 	for i := range s.limit {
 		s.limit[i] = recordLimit
 	}
 	if err := s.use(cfg.Formats); err != nil {
 		return nil, fmt.Errorf("site %s: %w", cfg.Site, err)
 	}
-	s.stats.setState("starting")
+	if s.stats == nil {
+		s.stats = NewStats()
+	}
+	if state, _ := s.stats.State(); state == "" { // otherwise it is that of a site which still runs
+		s.stats.setState("starting")
+	}
 	return s, nil
 }
 
@@ -124,7 +138,7 @@ func (s *Site) Name() string { return s.cfg.Site }
 func (s *Site) Formats() []*Format { return s.cfg.Formats }
 
 // Stats returns the site's counters, which are safe to read while it runs.
-func (s *Site) Stats() *Stats { return &s.stats }
+func (s *Site) Stats() *Stats { return s.stats }
 
 // Run works until ctx ends, then commits what it has read and returns nil. With Config.Once it returns nil when every file has been
 // read to its end and committed, and an error if a file could not be read. Otherwise it returns an error only if trying again
@@ -135,10 +149,13 @@ func (s *Site) Run(ctx context.Context) error {
 	s.base = base
 	defer func() {
 		cancel()
+		s.unwatch()
 		s.background.Wait()
 	}()
 	s.stats.setState("getting schema ids")
+	s.stats.setProblem("")
 	s.lookFirst()
+	s.watchFiles(base)
 	if err := s.frames(base); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -147,12 +164,13 @@ func (s *Site) Run(ctx context.Context) error {
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 	}
 	wait := newBackoff(s.cfg.RetryAfter)
-	works := false   // a session has worked in this run
-	alarmed := false // it has been said since the last commit that only an operator can help
+	earlier := s.stats.Commits.Load() // of a site before this one, which Config.Stats came from
+	works := false                    // a session has worked in this run
+	alarmed := false                  // it has been said since the last commit that only an operator can help
 	for {
 		commits := s.stats.Commits.Load()
 		worked, err := s.session(ctx)
-		works = works || s.stats.Commits.Load() > 0 || worked > 0 && (worked > time.Minute || !errors.Is(err, sink.ErrConfig))
+		works = works || s.stats.Commits.Load() > earlier || worked > 0 && (worked > time.Minute || !errors.Is(err, sink.ErrConfig))
 		alarmed = alarmed && s.stats.Commits.Load() == commits
 		switch {
 		case err == nil:
@@ -177,6 +195,8 @@ func (s *Site) Run(ctx context.Context) error {
 		}
 		d := wait.next()
 		s.stats.setState("recovering: " + err.Error())
+		s.stats.setBlocked(errors.Is(err, sink.ErrConfig))
+		s.watchFiles(base)
 		if errors.Is(err, sink.ErrConfig) && !alarmed {
 			alarmed = true
 			s.log.Error("the site waits for an operator; it goes on by itself, from its last commit, when this is cured", "error", err, "retry_in", d.String())
@@ -238,6 +258,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("recover the position: %w", err)
 	}
+	s.unwatch()
 	began := time.Now()
 	st, err := decodeState(pos)
 	if err != nil {
@@ -245,13 +266,14 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	}
 	from := s.first
 	if pos != nil {
-		from = &st.Tail
+		from, s.last = &st.Tail, &st.Tail
 	}
 	in, err := tail.Open(s.cfg.Tail, from)
 	if err != nil {
 		return 0, fmt.Errorf("open the log files: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	s.stats.progress.renew(in.Status(), nil, true)
 	s.stats.files.Store(in)
 
 	failpoint.Hit(failpoint.Opened)
@@ -277,6 +299,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 		}
 	}
 	s.stats.setState(StateRunning)
+	s.stats.setBlocked(false)
 	work, cancel := outlive(ctx, stopGrace)
 	defer cancel()
 	err = l.run(ctx, work)
