@@ -74,6 +74,7 @@ type Config struct {
 	// and after an orderly end, it repeats nothing but a last commit whose reply was lost.
 	OnRegression string
 	Logger       *slog.Logger // default: says nothing
+	Stats        *Stats       // counts what is done; sinks of one site share it. nil: nobody looks
 }
 
 // SASL is how to log in. The zero value means not at all.
@@ -147,6 +148,9 @@ func (cfg Config) complete() Config {
 	cfg.CloseTimeout = cmp.Or(cfg.CloseTimeout, 5*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Stats == nil {
+		cfg.Stats = &Stats{}
 	}
 	if cfg.Owner == nil {
 		cfg.Owner = NewOwner()
