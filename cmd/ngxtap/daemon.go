@@ -27,6 +27,7 @@ import (
 type daemon struct {
 	cfg      *config.Config
 	log      *slog.Logger
+	seen     *observed // nil: not the daemon, but another command
 	framing  schema.Framing
 	servers  *embedded.Servers // nil without --embedded
 	registry *schema.Registry  // nil without a registry
@@ -48,7 +49,7 @@ func (a *app) load(log *slog.Logger) (*config.Config, error) {
 
 // newDaemon reaches for what all sites share: the embedded servers, if asked for, and the registry.
 func (a *app) newDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) (*daemon, error) {
-	d := &daemon{cfg: cfg, log: log}
+	d := &daemon{cfg: cfg, log: log, seen: a.seen}
 	if a.embedded {
 		var err error
 		d.servers, err = embedded.Start(ctx, embedded.Config{Dir: embeddedDir(cfg.StateDir), Logger: log})
@@ -74,7 +75,7 @@ func (d *daemon) connect() error {
 		return configError(err)
 	}
 	if len(d.cfg.Registry.URLs) > 0 {
-		if d.registry, err = newRegistry(&d.cfg.Registry, d.cfg.StateDir, d.log); err != nil {
+		if d.registry, err = newRegistry(d); err != nil {
 			return configError(err)
 		}
 	}
@@ -169,7 +170,8 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	if err != nil {
 		return nil, configError(err)
 	}
-	owner := kafka.NewOwner()
+	stats, brokers := d.seen.site(s.Site)
+	run := sinkRun{owner: kafka.NewOwner(), stats: brokers}
 	site, err := pipeline.New(pipeline.Config{
 		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
@@ -182,7 +184,9 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 		},
 		Registered: d.registered(s, strategy),
 		Accepted:   newAcceptance(d.cfg.StateDir, s.Site, log).has,
-		Open:       func() (sink.Sink, error) { return d.sink(s, owner) },
+		Seen:       func() sink.Position { return kafka.SeenPosition(d.positionFile(s), d.cfg.Instance, s.Site) },
+		Stats:      stats,
+		Open:       func() (sink.Sink, error) { return d.sink(s, run) },
 	})
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: %w", s.File, s.Line, err))
@@ -255,13 +259,24 @@ func (d *daemon) hintDir() string {
 	return d.cfg.StateDir
 }
 
-func (d *daemon) sink(s *config.Site, owner *kafka.Owner) (sink.Sink, error) {
+// positionFile is where this host keeps what it has seen committed of a site.
+func (d *daemon) positionFile(s *config.Site) string {
+	return filepath.Join(d.hintDir(), "position-"+s.Site)
+}
+
+// sinkRun is what the sinks of one site share.
+type sinkRun struct {
+	owner *kafka.Owner
+	stats *kafka.Stats
+}
+
+func (d *daemon) sink(s *config.Site, run sinkRun) (sink.Sink, error) {
 	c, err := kafkaConfig(d.cfg, s, d.log) // it adds the site itself
 	if err != nil {
 		return nil, err
 	}
-	c.Owner, c.Takeover = owner, d.takeover
-	c.StateFile = filepath.Join(d.hintDir(), "position-"+s.Site)
+	c.Owner, c.Stats, c.Takeover = run.owner, run.stats, d.takeover
+	c.StateFile = d.positionFile(s)
 	return kafka.New(c)
 }
 

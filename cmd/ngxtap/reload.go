@@ -19,7 +19,7 @@ func (a *app) reload(old *daemon, once bool) (*daemon, []*pipeline.Site, error) 
 	if err := sameIdentity(old.cfg, cfg); err != nil {
 		return nil, nil, err
 	}
-	d := &daemon{cfg: cfg, log: old.log, servers: old.servers}
+	d := &daemon{cfg: cfg, log: old.log, seen: old.seen, servers: old.servers}
 	if err := d.connect(); err != nil {
 		return nil, nil, err
 	}

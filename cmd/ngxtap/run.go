@@ -54,6 +54,7 @@ func (a *app) profile() (stop func(), err error) {
 }
 
 func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
+	a.seen = newObserved()
 	log := a.logger()
 	// What the daemon reads is in its memory as Nginx wrote it: that must not end in a file.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
@@ -122,6 +123,7 @@ func (a *app) serve(ctx context.Context, d *daemon, sites []*pipeline.Site, once
 			return nil, nil, a.outcome(ctx, sites, once, err)
 		case <-hup:
 			next, nextSites, err := a.reload(d, once)
+			a.seen.reload(err)
 			if err != nil {
 				d.log.Error("the new configuration is refused; the old one stays in force", "error", err)
 				continue

@@ -150,6 +150,9 @@ func (v *View) Unreadable() (why []string) {
 	return why
 }
 
+// HeldLimit returns how many bytes of deleted files the site holds open at most.
+func (s *Site) HeldLimit() int64 { return cmp.Or(s.cfg.Tail.HeldBytes, tail.DefaultHeldBytes) }
+
 // View looks at the files of a site. It never waits longer than ctx lets it, for one file system that hangs may not take the metrics of
 // all sites with it: then it tells of the look before, and Lag grows on. Any goroutine may call it.
 func (s *Stats) View(ctx context.Context) View {

@@ -33,6 +33,9 @@ const (
 	Failing   State = "failing"   // it can't be read; see Err
 )
 
+// States returns all values of State.
+func States() []State { return []State{Reading, Draining, Searching, Finished, Waiting, Failing} }
+
 // Status returns the state of every generation and of every path without a file. Any goroutine may call it.
 func (t *Tailer) Status() []FileStatus {
 	t.mu.Lock()

@@ -28,6 +28,7 @@ const (
 	PartLua       Part = "lua"       // the Lua module of that Nginx
 	PartNewer     Part = "newer"     // other versions of Nginx and njs; see NewerNginx
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
+	PartPromtool  Part = "promtool"  // Prometheus' promtool; see Promtool
 )
 
 // versionsFile pins the versions; setup.sh reads the same file.
@@ -40,7 +41,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPromtool}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -83,6 +84,8 @@ func find(part Part) error {
 			return errors.New("logrotate needs root to keep the owner of files")
 		}
 		return nil
+	case PartPromtool:
+		return findFile(promtool(), "promtool")
 	case PartKafka:
 		return findJava(kafkaLibs(), "Apache Kafka")
 	case PartRegistry:
