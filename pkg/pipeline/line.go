@@ -215,7 +215,9 @@ func (l *line) timed() {
 	if l.last == 0 || l.last == l.origin.ReadTime {
 		return
 	}
-	l.tally.first = cmp.Or(l.tally.first, l.first)
+	if l.tally.first == 0 || l.first < l.tally.first {
+		l.tally.first = l.first
+	}
 	if at := time.UnixMicro(l.last); !at.After(time.Now()) { // Nginx's clock may be wrong
 		l.events[l.fileID] = at
 	}

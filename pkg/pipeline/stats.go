@@ -180,7 +180,7 @@ type tally struct {
 	quarantined   [len(reasons)]int64
 	bytes         Count
 	changes       []schema.ChangeEvent
-	first         int64 // event_time of the first event, in Unix microseconds; 0: there is none
+	first         int64 // the earliest event_time at the beginning of a block, in Unix microseconds; 0: there is none
 }
 
 func (t *tally) reject(reason string) {
