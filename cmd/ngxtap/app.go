@@ -105,7 +105,7 @@ produces it to Kafka. Events and file position commit in one Kafka transaction, 
 	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", config.DefaultFile, "the daemon's configuration; sites.d/*.yaml beside it are its sites")
 	root.PersistentFlags().BoolVar(&a.embedded, "embedded", false, "use a broker and a registry in this process, with data under state_dir; joins one that runs already")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.versionCmd())
+	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.tryCmd(), a.importCmd(), a.versionCmd())
 	return root
 }
 

@@ -158,7 +158,7 @@ func confRead(fsys confFS, path string, o ConfOptions) (*Conf, error) {
 func newConfReader(fsys confFS, path string, o ConfOptions) *confReader {
 	r := &confReader{
 		fs:          fsys,
-		conf:        &Conf{Formats: []*Definition{{Name: "combined", Text: confCombined}}},
+		conf:        &Conf{Formats: []*Definition{Combined()}},
 		buffers:     map[string]string{},
 		others:      map[string]string{},
 		dir:         filepath.Dir(path),
