@@ -33,7 +33,7 @@ func livez(stuck []string) (ok bool, text string) {
 func readyz(sites []*pipeline.Site) (ok bool, text string) {
 	var lines []string
 	for _, s := range sites {
-		if p := s.Stats().Phase(); p != pipeline.PhaseRunning {
+		if p := s.Stats().Standing(); p != pipeline.StandingRunning {
 			lines = append(lines, stateLine(s))
 		}
 	}

@@ -165,7 +165,7 @@ func (ch scrape) schema(site string, st *pipeline.Stats) {
 }
 
 func (ch scrape) work(site string, st *pipeline.Stats) {
-	state(ch, famState, site, st.Phase(), pipeline.Phases())
+	state(ch, famState, site, st.Standing(), pipeline.Standings())
 	ch.set(famCommits, float64(st.Commits.Load()), site)
 	ch.set(famSessions, float64(st.Sessions.Load()), site)
 	ch.set(famCommitAt, float64(st.LastCommit.Load())/1e6, site)

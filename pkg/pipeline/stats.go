@@ -83,7 +83,7 @@ type Stats struct {
 	since    time.Time            // guarded by mu
 	pending  int64                // guarded by mu: bytes in the files not yet committed
 	problem  string               // guarded by mu: why the configuration can't be used as it is now
-	standing standing             // guarded by mu
+	footing  footing              // guarded by mu
 	changes  map[ChangeKind]int64 // guarded by mu
 	last     *schema.ChangeEvent  // guarded by mu: the last change; never modified
 }

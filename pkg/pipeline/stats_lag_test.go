@@ -163,7 +163,7 @@ func TestLagGrowsWhileTheFarSideIsAway(t *testing.T) {
 				t.Errorf("the lag does not grow: %v, then %v", v.Lag, more.Lag)
 			}
 			until(t, "Lag of who shows progress", func() bool { return s.Stats().Lag() == size()-committed })
-			until(t, "recovering", func() bool { return s.Stats().Phase() == PhaseRecovering })
+			until(t, "recovering", func() bool { return s.Stats().Standing() == StandingRecovering })
 		})
 	}
 }
@@ -179,7 +179,7 @@ func TestLagOfASiteThatIsHeld(t *testing.T) {
 	run(t, l.site)
 	appendTo(t, l.path, "200\n404\n")
 	st := l.site.Stats()
-	until(t, "held", func() bool { return st.Phase() == PhaseHeld })
+	until(t, "held", func() bool { return st.Standing() == StandingHeld })
 	if st.HeldReason() != ReasonRefused {
 		t.Errorf("held for %q", st.HeldReason())
 	}
@@ -195,8 +195,8 @@ func TestLagOfASiteThatIsHeld(t *testing.T) {
 	l.answer = nil
 	l.mu.Unlock()
 	until(t, "all is committed", func() bool { v := view(t, l.site); return v.LagBytes == 0 && v.Lag == 0 && st.Events.Load() == 3 })
-	if st.HeldReason() != "" || st.Phase() != PhaseRunning {
-		t.Errorf("%q, %s", st.HeldReason(), st.Phase())
+	if st.HeldReason() != "" || st.Standing() != StandingRunning {
+		t.Errorf("%q, %s", st.HeldReason(), st.Standing())
 	}
 }
 
@@ -240,8 +240,8 @@ func TestStatsAreHandedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Run(t.Context()) == nil || st.Phase() != PhaseFailed {
-		t.Errorf("it goes on with what it may not do: %s", st.Phase())
+	if again.Run(t.Context()) == nil || st.Standing() != StandingFailed {
+		t.Errorf("it goes on with what it may not do: %s", st.Standing())
 	}
 }
 
@@ -285,28 +285,28 @@ func TestHistogram(t *testing.T) {
 	}
 }
 
-func TestPhases(t *testing.T) {
-	known := map[Phase]bool{}
-	for _, p := range Phases() {
+func TestStandings(t *testing.T) {
+	known := map[Standing]bool{}
+	for _, p := range Standings() {
 		known[p] = true
 	}
-	for state, want := range map[string]Phase{
-		"starting": PhaseStarting, "getting schema ids": PhaseStarting, "recovering the position": PhaseRecovering, "recovering: x": PhaseRecovering,
-		StateRunning: PhaseRunning, stateHeld + "running": PhaseHeld, "failed: held": PhaseFailed, "stopped": PhaseStopped, "": PhaseStarting,
+	for state, want := range map[string]Standing{
+		"starting": StandingStarting, "getting schema ids": StandingStarting, "recovering the position": StandingRecovering, "recovering: x": StandingRecovering,
+		StateRunning: StandingRunning, stateHeld + "running": StandingHeld, "failed: held": StandingFailed, "stopped": StandingStopped, "": StandingStarting,
 	} {
-		if got := phaseOf(state); got != want || !known[got] {
+		if got := standingOf(state); got != want || !known[got] {
 			t.Errorf("%q is %s, want %s", state, got, want)
 		}
 	}
 	var s Stats
 	s.setState("recovering: no right")
 	s.setBlocked(true)
-	if s.Phase() != PhaseBlocked {
-		t.Errorf("blocked: %s", s.Phase())
+	if s.Standing() != StandingBlocked {
+		t.Errorf("blocked: %s", s.Standing())
 	}
 	s.setState("recovering the position")
-	if s.Phase() != PhaseBlocked {
-		t.Errorf("it tries again, and is no longer blocked: %s", s.Phase())
+	if s.Standing() != StandingBlocked {
+		t.Errorf("it tries again, and is no longer blocked: %s", s.Standing())
 	}
 	s.setClass([]knownFormat{{Class: "full"}, {Class: "backward"}, {Class: "breaking", Retired: 1}, {Class: "of the future"}, {}})
 	if s.SchemaClass() != schema.ClassBackward {

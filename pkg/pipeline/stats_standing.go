@@ -6,38 +6,38 @@ import (
 	"ngxtap/pkg/schema"
 )
 
-// Phase is what a site does, in one of a few fixed words, fit to be a label of metrics; State says the same in words for people.
-type Phase string
+// Standing is what a site does, in one of a few fixed words, fit to be a label of metrics; State says the same in words for people.
+type Standing string
 
-// The phases of a site.
+// The standings of a site.
 const (
-	PhaseStarting   Phase = "starting"   // it gets what it needs to begin
-	PhaseRecovering Phase = "recovering" // it looks up the last commit, or waits for brokers to answer; goes on by itself
-	PhaseBlocked    Phase = "blocked"    // likewise, but the far side refuses it: somebody has to mend a login, a right, a topic
-	PhaseRunning    Phase = "running"    // it ships, or waits for lines
-	PhaseHeld       Phase = "held"       // it is stopped before a line; see HeldReasons
-	PhaseStopped    Phase = "stopped"    // it was asked to stop
-	PhaseFailed     Phase = "failed"     // it can't go on; the other sites do
+	StandingStarting   Standing = "starting"   // it gets what it needs to begin
+	StandingRecovering Standing = "recovering" // it looks up the last commit, or waits for brokers to answer; goes on by itself
+	StandingBlocked    Standing = "blocked"    // likewise, but the far side refuses it: somebody has to mend a login, a right, a topic
+	StandingRunning    Standing = "running"    // it ships, or waits for lines
+	StandingHeld       Standing = "held"       // it is stopped before a line; see HeldReasons
+	StandingStopped    Standing = "stopped"    // it was asked to stop
+	StandingFailed     Standing = "failed"     // it can't go on; the other sites do
 )
 
-// Phases returns all values of Phase.
-func Phases() []Phase {
-	return []Phase{PhaseStarting, PhaseRecovering, PhaseBlocked, PhaseRunning, PhaseHeld, PhaseStopped, PhaseFailed}
+// Standings returns all values of Standing.
+func Standings() []Standing {
+	return []Standing{StandingStarting, StandingRecovering, StandingBlocked, StandingRunning, StandingHeld, StandingStopped, StandingFailed}
 }
 
-// phaseOf returns the phase of a state in words.
-func phaseOf(state string) Phase {
+// standingOf returns the standing of a state in words.
+func standingOf(state string) Standing {
 	for _, p := range []struct {
 		begins string
-		phase  Phase
+		is     Standing
 	}{
-		{StateRunning, PhaseRunning}, {stateHeld, PhaseHeld}, {"recovering", PhaseRecovering}, {"failed", PhaseFailed}, {"stopped", PhaseStopped},
+		{StateRunning, StandingRunning}, {stateHeld, StandingHeld}, {"recovering", StandingRecovering}, {"failed", StandingFailed}, {"stopped", StandingStopped},
 	} {
 		if strings.HasPrefix(state, p.begins) {
-			return p.phase
+			return p.is
 		}
 	}
-	return PhaseStarting
+	return StandingStarting
 }
 
 // HeldOther is why a site is held where none of ReasonChange, ReasonRefused and ReasonAway says it: the registry has not answered yet, or
@@ -47,20 +47,20 @@ const HeldOther = "other"
 // HeldReasons returns every word that Held may give for a site that is stopped before a line.
 func HeldReasons() []string { return []string{ReasonChange, ReasonRefused, ReasonAway, HeldOther} }
 
-// standing is where a site stands, beside the words of Stats.state.
-type standing struct {
+// footing is where a site stands, beside the words of Stats.state.
+type footing struct {
 	blocked bool         // the last session ended by what only somebody can mend
 	held    string       // one of HeldReasons
 	class   schema.Class // the gravest change among the formats of the configuration
 }
 
-// Phase returns what the site does.
-func (s *Stats) Phase() Phase {
+// Standing returns what the site does.
+func (s *Stats) Standing() Standing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := phaseOf(s.state)
-	if p == PhaseRecovering && s.standing.blocked {
-		return PhaseBlocked
+	p := standingOf(s.state)
+	if p == StandingRecovering && s.footing.blocked {
+		return StandingBlocked
 	}
 	return p
 }
@@ -69,10 +69,10 @@ func (s *Stats) Phase() Phase {
 func (s *Stats) HeldReason() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if phaseOf(s.state) != PhaseHeld {
+	if standingOf(s.state) != StandingHeld {
 		return ""
 	}
-	return s.standing.held
+	return s.footing.held
 }
 
 // SchemaClass returns the gravest class of the changes that brought the formats which the configuration has now, as the committed position
@@ -80,22 +80,22 @@ func (s *Stats) HeldReason() string {
 func (s *Stats) SchemaClass() schema.Class {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.standing.class
+	return s.footing.class
 }
 
 // setBlocked notes whether the session ended by what only somebody can mend.
 func (s *Stats) setBlocked(is bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.standing.blocked = is
+	s.footing.blocked = is
 }
 
 // setHeld notes why the site is held, as the candidate's reason has it.
 func (s *Stats) setHeld(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.standing.held = reason; reason == "" {
-		s.standing.held = HeldOther
+	if s.footing.held = reason; reason == "" {
+		s.footing.held = HeldOther
 	}
 }
 
@@ -112,5 +112,5 @@ func (s *Stats) setClass(formats []knownFormat) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.standing.class = worst
+	s.footing.class = worst
 }
