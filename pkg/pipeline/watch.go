@@ -63,9 +63,11 @@ func (s *Site) lastSeen() *tail.Position {
 
 // follow looks at the files until ctx ends.
 func (s *Site) follow(ctx context.Context, from *tail.Position) {
-	cfg := s.cfg.Tail
-	cfg.Logger = nil  // the session says what there is to say
-	cfg.HeldBytes = 1 // what was deleted is of no use here: the session can't read it any more
+	c := &s.cfg.Tail
+	// Which files, and how; not what else a session is given: it says what there is to say, and its signs of life are its own. What was deleted is
+	// of no use here, since the session can't read it any more.
+	cfg := tail.Config{Paths: c.Paths, StartAt: c.StartAt, MaxLine: c.MaxLine, BlockSize: c.BlockSize, PollInterval: c.PollInterval, RotateGrace: c.RotateGrace,
+		FollowSymlinks: c.FollowSymlinks, RotatedDirs: c.RotatedDirs, SymlinkRoots: c.SymlinkRoots, AllowHardLinks: c.AllowHardLinks, HeldBytes: 1}
 	in, err := tail.Open(cfg, from)
 	if err != nil {
 		return // so does the session
