@@ -170,8 +170,8 @@ func (ch scrape) work(site string, st *pipeline.Stats) {
 	ch.set(famSessions, float64(st.Sessions.Load()), site)
 	ch.set(famCommitAt, float64(st.LastCommit.Load())/1e6, site)
 	ch.set(famCommit, float64(st.CommitTime.Load())/1e6, site)
-	ch.histogram(famCommitTime, st.CommitTimes.Snapshot(), site)
-	ch.histogram(famDelay, st.Delays.Snapshot(), site)
+	ch.histogram(famCommitTime, st.CommitDurations.Snapshot(), site)
+	ch.histogram(famDelay, st.EventDelays.Snapshot(), site)
 }
 
 func (ch scrape) brokers(site string, k *kafka.Stats) {

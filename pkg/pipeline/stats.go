@@ -70,8 +70,8 @@ type Stats struct {
 	LastCommit  atomic.Int64 // when, in Unix microseconds
 	CommitTime  atomic.Int64 // how long the last commit took, in microseconds
 
-	CommitTimes *Histogram // how long commits took
-	Delays      *Histogram // how old the oldest event of a commit was when it was done, by its event_time; one for each commit with events
+	CommitDurations *Histogram // how long commits took
+	EventDelays      *Histogram // how old the oldest event of a commit was when it was done, by its event_time; one for each commit with events
 
 	files    atomic.Pointer[tail.Tailer] // of the last session, or of who watches the files between two; nil before the first
 	progress progress
@@ -90,7 +90,7 @@ type Stats struct {
 
 // NewStats returns the counters of a site that has done nothing yet.
 func NewStats() *Stats {
-	return &Stats{CommitTimes: newHistogram(commitBounds), Delays: newHistogram(delayBounds)}
+	return &Stats{CommitDurations: newHistogram(commitBounds), EventDelays: newHistogram(delayBounds)}
 }
 
 // ChangeKind is what changes are counted by.
@@ -192,9 +192,9 @@ func (t *tally) reject(reason string) {
 }
 
 func (s *Stats) commit(t *tally, took time.Duration, pending int64) {
-	s.CommitTimes.observe(took)
+	s.CommitDurations.observe(took)
 	if t.first != 0 {
-		s.Delays.observe(time.Since(time.UnixMicro(t.first)))
+		s.EventDelays.observe(time.Since(time.UnixMicro(t.first)))
 	}
 	s.Events.Add(t.events)
 	s.Blank.Add(t.blank)

@@ -227,10 +227,10 @@ func TestStatsAreHandedOn(t *testing.T) {
 	if st != cfg.Stats || st.Events.Load() != 15 || st.Bytes().Read != int64(len(linesOf(0, 15))) {
 		t.Errorf("%d events, %+v", st.Events.Load(), st.Bytes())
 	}
-	if n := st.CommitTimes.Snapshot().Count; n != uint64(st.Commits.Load()) {
+	if n := st.CommitDurations.Snapshot().Count; n != uint64(st.Commits.Load()) {
 		t.Errorf("%d commits were timed, of %d", n, st.Commits.Load())
 	}
-	if n := st.Delays.Snapshot().Count; n != 0 {
+	if n := st.EventDelays.Snapshot().Count; n != 0 {
 		t.Errorf("%d events have a time, where the format has none", n)
 	}
 	// What the far side refuses at the start of the second site ends it, as it would end the first.
@@ -257,7 +257,7 @@ func TestDelaysByEventTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := once(t, config(t, far, path, newFormat(t, "$time_local")))
-	b := s.Stats().Delays.Snapshot()
+	b := s.Stats().EventDelays.Snapshot()
 	if b.Count != 1 || math.Abs(b.Sum-7200) > 60 {
 		t.Errorf("%+v; want one commit, whose oldest event is two hours old", b)
 	}
