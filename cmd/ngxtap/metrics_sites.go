@@ -65,9 +65,6 @@ var (
 	famErrorAt   = siteGauge("kafka_last_error_timestamp_seconds", "When that last happened; 0 if it did not since the start.")
 )
 
-// scrapePatience is how long a scrape waits for the file systems of all sites together.
-const scrapePatience = 250 * time.Millisecond
-
 // siteMetrics turns the counters of sites into metrics.
 type siteMetrics struct {
 	sites []*pipeline.Site
@@ -94,7 +91,7 @@ func (m *siteMetrics) Collect(out chan<- prometheus.Metric) {
 
 // viewsOf looks at the files of all sites at once.
 func viewsOf(sites []*pipeline.Site) []pipeline.View {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	ctx, cancel := context.WithTimeout(context.Background(), pipeline.Patience) // for all of them together
 	defer cancel()
 	views := make([]pipeline.View, len(sites))
 	var wg sync.WaitGroup

@@ -71,7 +71,7 @@ type Stats struct {
 	CommitTime  atomic.Int64 // how long the last commit took, in microseconds
 
 	CommitDurations *Histogram // how long commits took
-	EventDelays      *Histogram // how old the oldest event of a commit was when it was done, by its event_time; one for each commit with events
+	EventDelays     *Histogram // how old the oldest event of a commit was when it was done, by its event_time; one for each commit with events
 
 	files    atomic.Pointer[tail.Tailer] // of the last session, or of who watches the files between two; nil before the first
 	progress progress

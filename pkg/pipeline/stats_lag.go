@@ -170,6 +170,17 @@ func (s *Stats) View(ctx context.Context) View {
 	return v
 }
 
+// Patience is how long who looks at sites waits for file systems that do not answer.
+const Patience = 250 * time.Millisecond
+
+// Unreadable is that of View, for whoever wants nothing else; it waits no longer than Patience.
+func (s *Stats) Unreadable() (why []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	v := s.View(ctx)
+	return v.Unreadable()
+}
+
 // look looks at the files while nothing is read. It is called by who follows them.
 func (s *Stats) look(in *tail.Tailer) {
 	began := time.Now()
