@@ -17,14 +17,14 @@ import (
 //	/readyz  does every site ship, or wait for lines?
 //	/healthz the same, with all there is to say, for people and for who asked before the other two were there.
 
-// livez is bad only where a restart helps. stuck names the sites whose work has come to a standstill by no fault of others.
+// livez is bad only where a restart helps. stuck are the sites that hang by no fault of others.
 func livez(stuck []string) (ok bool, text string) {
 	if len(stuck) == 0 {
 		return true, "alive"
 	}
 	var lines []string
-	for _, why := range stuck {
-		lines = append(lines, oneLine(why))
+	for _, site := range stuck {
+		lines = append(lines, oneLine("site "+site+" hangs: it waits for nobody and shows no sign of life; the log says what it was doing"))
 	}
 	return false, strings.Join(lines, "\n")
 }
