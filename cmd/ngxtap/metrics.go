@@ -113,7 +113,7 @@ func (m *processMetrics) Collect(out chan<- prometheus.Metric) {
 	if up, asked := r.Up(); asked {
 		ch.set(famRegistryUp, asNumber(up))
 	}
-	ch.set(famRegistryAt, seconds(r.LastAnswer()))
+	ch.set(famRegistryAt, unixSeconds(r.LastAnswer()))
 	for outcome, n := range r.Requests() {
 		ch.set(famRegistryN, float64(n), string(outcome))
 	}

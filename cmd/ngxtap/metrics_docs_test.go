@@ -89,7 +89,8 @@ func TestEveryFamilyIsExported(t *testing.T) {
 			}
 		}
 	}
-	mayLack := []string{"ngxtap_memory_limit_bytes", "ngxtap_registry_up"} // no control group limits us; nothing was asked yet
+	// No control group limits us; nothing was asked yet; the site does not run.
+	mayLack := []string{"ngxtap_memory_limit_bytes", "ngxtap_registry_up", "ngxtap_census_names", "ngxtap_census_names_not_kept_total"}
 	for name := range families {
 		if !exported[name] && !slices.Contains(mayLack, name) {
 			t.Errorf("%s is not exported", name)

@@ -24,6 +24,12 @@ var (
 	famCuts    = siteCounter("cut_header_values_total", "Header values that are not in events in full since the start, because of headers.max_headers and headers.max_value.")
 )
 
+// Its list of header names.
+var (
+	famNames  = siteGauge("census_names", "Header names in the list that `ngxtap headers` shows, by side.", "side")
+	famNoRoom = siteCounter("census_names_not_kept_total", "How often an event had a header name for which that list had no room, since the list began, by side.", "side")
+)
+
 // Its files.
 var (
 	famLag       = siteGauge("lag_bytes", "Bytes in the log files beyond the committed position, at the moment of the scrape.")
@@ -117,13 +123,17 @@ func (ch scrape) lines(site string, st *pipeline.Stats) {
 	ch.set(famBytes, float64(b.Lost), site, "lost")
 	ch.set(famLosses, float64(st.Losses.Load()), site)
 	ch.set(famCuts, float64(st.Cuts.Load()), site)
+	for _, size := range st.CensusSizes() {
+		ch.set(famNames, float64(size.Names), site, size.Side)
+		ch.set(famNoRoom, float64(size.NotKept), site, size.Side)
+	}
 }
 
 func (ch scrape) files(s *pipeline.Site, v *pipeline.View) {
 	site := s.Name()
 	ch.set(famLag, float64(v.LagBytes), site)
 	ch.set(famLagTime, v.Lag.Seconds(), site)
-	ch.set(famLooked, seconds(v.Since), site)
+	ch.set(famLooked, unixSeconds(v.Since), site)
 	n := map[tail.State]int{}
 	for i := range v.Files {
 		n[v.Files[i].State]++
@@ -183,11 +193,11 @@ func (ch scrape) brokers(site string, k *kafka.Stats) {
 	for _, class := range slices.Sorted(slices.Values(kafka.ErrorClasses())) {
 		ch.set(famErrors, float64(n[class]), site, string(class))
 	}
-	ch.set(famErrorAt, seconds(at), site)
+	ch.set(famErrorAt, unixSeconds(at), site)
 }
 
-// seconds is a time as metrics have it; 0 for none.
-func seconds(t time.Time) float64 {
+// unixSeconds is a time as metrics have it; 0 for none.
+func unixSeconds(t time.Time) float64 {
 	if t.IsZero() {
 		return 0
 	}

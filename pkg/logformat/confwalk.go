@@ -292,6 +292,8 @@ func (r *confReader) statement(l *lexer, b *confBlock, st lexStatement) error {
 		return r.accessLog(l, b, st)
 	case "server_name", "listen":
 		b.named(st.words)
+	case "open_log_file_cache":
+		r.fileCache(l, b, st)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type line struct {
 	changesKnown bool   // likewise that of changes
 	drift        *drift // nil: changes of the data are not looked for
 	countHeader  func(logformat.Family, []byte)
+	census       *census // nil: header names are not counted
 	origin       avro.Origin
 	fileID       string
 	count        *Count // of fileID, since the last commit
@@ -76,7 +77,12 @@ func (f *freeList) put(b *sink.Batch) {
 }
 
 func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) (*line, error) {
-	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}, events: map[string]time.Time{}}
+	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}, events: map[string]time.Time{},
+		census: s.census}
+	if l.census != nil {
+		l.census.rollback() // what the session before did not commit
+		l.census.silent = s.cfg.Drift == nil || s.cfg.Drift.NoRare
+	}
 	l.batch = l.free.get()
 	if k := s.cfg.Seal; k != nil {
 		var err error
@@ -86,6 +92,9 @@ func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) (*line, error) 
 	}
 	if c := s.cfg.Drift; c != nil {
 		l.drift = newDrift(driftConfig{RejectShare: c.RejectedShare, HeaderShare: c.HeaderShare, Window: c.window, MinLines: c.minLines}, st.Drift)
+		if !c.NoRare {
+			l.drift.census = l.census
+		}
 		l.countHeader = l.drift.header
 	}
 	return l, nil
@@ -113,7 +122,7 @@ func (l *line) run(ctx, work context.Context) error {
 		if chunk.Empty() && l.oldest.IsZero() {
 			l.site.stats.setLag(l.caughtUp())
 		}
-		l.watchData()
+		l.watchData(time.Now())
 		if err := l.commitIfDue(work); err != nil {
 			return err
 		}
@@ -312,6 +321,9 @@ func (l *line) event(raw []byte) (rej rejection) {
 		if l.last = eventTime; l.first == 0 {
 			l.first = eventTime
 		}
+		if l.census != nil {
+			l.census.event(c.enc, raw, l.spans, &l.origin, eventTime)
+		}
 		if l.drift != nil && l.drift.event() {
 			l.sample(c)
 		}
@@ -395,6 +407,9 @@ func (l *line) commit(ctx context.Context) error {
 	last := l.st.Tail
 	l.site.last = &last
 	l.site.stats.commit(&l.tally, time.Since(began), l.caughtUp())
+	if l.census != nil {
+		l.census.commit()
+	}
 	if told {
 		l.judge() // now their schemas may be registered
 	}

@@ -31,6 +31,8 @@ type Config struct {
 	Formats        []*Format     // candidates of the configuration as it is now, tried in this order on every line
 	OnChange       Policy        // what to do when they change
 	Drift          *Drift        // which changes of the data are told; nil: none
+	NoCensus       bool          // do not keep the list of all header names
+	CensusFile     string        // where that list is kept over restarts; empty: nowhere
 	Secrets        *avro.Secrets // rules for secret headers and parameters; nil: none
 	Headers        avro.HeaderRules
 	Seal           *avro.SealKey // encrypts the lines in quarantine; nil: they go out as they are
@@ -69,6 +71,7 @@ type Config struct {
 type Drift struct {
 	RejectedShare float64 // of the lines of a minute that go to quarantine; a column is told at a tenth of it
 	HeaderShare   float64 // of the events that have a header
+	NoRare        bool    // do not tell of rare headers
 
 	window   time.Duration // tests only
 	minLines int           // tests only
@@ -88,6 +91,7 @@ type Site struct {
 	last       *tail.Position // of the last commit; nil: not known yet. Owned by Run
 	watcher    *watcher       // of the files while no session has them. Owned by Run
 	watchAfter time.Duration
+	census     *census // nil: none is kept
 	stats      *Stats
 	log        *slog.Logger
 
@@ -116,6 +120,9 @@ func New(cfg Config) (*Site, error) {
 	}
 	if state, _ := s.stats.State(); state == "" { // otherwise it is that of a site which still runs
 		s.stats.setState("starting")
+	}
+	if !cfg.NoCensus {
+		s.census = newCensus(cfg.Site, cfg.CensusFile, cfg.Logger)
 	}
 	return s, nil
 }
@@ -151,7 +158,14 @@ func (s *Site) Run(ctx context.Context) error {
 		cancel()
 		s.unwatch()
 		s.background.Wait()
+		if s.census != nil {
+			s.census.close()
+		}
 	}()
+	if s.census != nil {
+		s.census.load()
+	}
+	s.stats.census.Store(s.census)
 	s.stats.setState("getting schema ids")
 	s.stats.setProblem("")
 	s.lookFirst()

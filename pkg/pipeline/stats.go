@@ -75,6 +75,7 @@ type Stats struct {
 
 	files    atomic.Pointer[tail.Tailer] // of the last session, or of who watches the files between two; nil before the first
 	progress progress
+	census   atomic.Pointer[census] // of the site that counts here; nil: none is kept
 
 	mu       sync.Mutex
 	bytes    Count                // guarded by mu

@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"pkg/tail":      {"pkg/failpoint"},
 	"pkg/sink":      {},
 	"pkg/config":    {},
+	"pkg/logrotate": {},
 	"pkg/admin":     {},
 	"pkg/embedded":  {},
 	"pkg/testkit":   {everything},
