@@ -68,7 +68,8 @@ func TestBrokersAway(t *testing.T) {
 	l.Close()
 	log := filepath.Join(t.TempDir(), "access.log")
 	written := appendLines(t, log, 100)
-	h := harness.NewHost(t, harness.HostConfig{Brokers: []string{addr}, Sites: []harness.Site{{Name: "shop", Paths: []string{log}, AccessLog: []string{"log_format: $status"}}}})
+	site := harness.Site{Name: "shop", Paths: []string{log}, AccessLog: []string{"log_format: $status"}}
+	h := harness.NewHost(t, harness.HostConfig{Brokers: []string{addr}, Sites: []harness.Site{site}})
 	d := h.Start(t)
 	w := watched{t, h, d}
 
@@ -115,6 +116,8 @@ func TestBrokersAway(t *testing.T) {
 	first := reloadedAt()
 	var sessions float64
 	w.is("sessions_total", "some", func(v float64) bool { sessions = v; return v > 0 })
+	site.AccessLog = append(site.AccessLog, "rotate_grace: 2s") // or the site would go on as it is
+	h.WriteSite(t, site)
 	d.Signal(t, syscall.SIGHUP)
 	w.is("config_last_reload_success_timestamp_seconds", "a later time", func(v float64) bool { return v > first })
 	w.is("sessions_total", "one more", func(v float64) bool { return v > sessions })
