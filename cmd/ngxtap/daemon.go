@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -34,7 +35,9 @@ type daemon struct {
 	registry *schema.Registry  // nil without a registry
 	lock     *os.File
 	takeover bool
-	material [sha256.Size]byte // of the files that the configuration names, as they were when the sites were built
+	material [sha256.Size]byte        // of the files that the configuration names, as they were when the sites were built
+	manager  *manager                 // the service manager, if there is one
+	hanging  atomic.Pointer[[]string] // see stuck
 }
 
 // load reads the configuration and logs its warnings.
@@ -174,9 +177,11 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 		return nil, configError(err)
 	}
 	stats, brokers := d.seen.site(s.Site)
-	run := sinkRun{owner: kafka.NewOwner(), stats: brokers}
+	run := sinkRun{owner: kafka.NewOwner(), stats: brokers, pulse: &pipeline.Pulse{}}
+	files := tailConfig(&s.AccessLog, log)
+	files.Alive = run.pulse.Beat
 	site, err := pipeline.New(pipeline.Config{
-		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
+		Site: s.Site, Instance: d.cfg.Instance, Tail: files, Formats: formats, Pulse: run.pulse,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
 		OnChange: policyOf(&s.OnChange), Drift: driftOf(&s.DataChanges), Secrets: secrets, Headers: headerRules(s), Seal: seal, Edited: watch.edited,
 		NoCensus: !s.Headers.Census, CensusFile: censusFile(d.hintDir(), s.Site),
@@ -272,6 +277,7 @@ func (d *daemon) positionFile(s *config.Site) string {
 type sinkRun struct {
 	owner *kafka.Owner
 	stats *kafka.Stats
+	pulse *pipeline.Pulse
 }
 
 func (d *daemon) sink(s *config.Site, run sinkRun) (sink.Sink, error) {
@@ -279,7 +285,7 @@ func (d *daemon) sink(s *config.Site, run sinkRun) (sink.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Owner, c.Stats, c.Takeover = run.owner, run.stats, d.takeover
+	c.Owner, c.Stats, c.Takeover, c.Alive = run.owner, run.stats, d.takeover, run.pulse.Beat
 	c.StateFile = d.positionFile(s)
 	return kafka.New(c)
 }

@@ -21,7 +21,7 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 	if listen := d.cfg.Admin.Listen; listen != "off" {
 		port, err = admin.Start(listen, newMetrics(d, sites), func() (bool, string) { return health(sites, d.cfg.StateDir) },
 			admin.Check{Path: "/readyz", Ask: func() (bool, string) { return readyz(sites) }},
-			admin.Check{Path: "/livez", Ask: func() (bool, string) { return livez(nil) }})
+			admin.Check{Path: "/livez", Ask: func() (bool, string) { return livez(d.stuck()) }})
 		if err != nil {
 			cancel()
 			return nil, configError(err)
@@ -41,7 +41,14 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 		every = progressEmbedded
 	}
 	wg.Go(func() { d.progress(ctx, sites, every) })
+	reading, read := context.WithCancel(ctx)
+	var meters sync.WaitGroup
+	if once {
+		meters.Go(func() { newProgressLine(a.err, "").showReading(reading, sites) })
+	}
 	return func() {
+		read()
+		meters.Wait() // or the line that changes would stand among the events
 		for i := range sites {
 			if d.servers != nil && once {
 				a.firstEvents(ctx, d, i, false)

@@ -31,7 +31,7 @@ func standingOf(state string) Standing {
 		begins string
 		is     Standing
 	}{
-		{StateRunning, StandingRunning}, {stateHeld, StandingHeld}, {"recovering", StandingRecovering}, {"failed", StandingFailed}, {"stopped", StandingStopped},
+		{StateRunning, StandingRunning}, {stateHeld, StandingHeld}, {stateRecovering, StandingRecovering}, {stateRetry, StandingRecovering}, {stateFailed, StandingFailed}, {stateStopped, StandingStopped},
 	} {
 		if strings.HasPrefix(state, p.begins) {
 			return p.is

@@ -29,6 +29,7 @@ const (
 	PartNewer     Part = "newer"     // other versions of Nginx and njs; see NewerNginx
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
 	PartPromtool  Part = "promtool"  // Prometheus' promtool; see Promtool
+	PartPackaging Part = "packaging" // rpm, systemd and its containers, setpriv, and seccomp for the Python of the system
 )
 
 // versionsFile pins the versions; setup.sh reads the same file.
@@ -41,7 +42,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPromtool}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPromtool, PartPackaging}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -86,6 +87,16 @@ func find(part Part) error {
 		return nil
 	case PartPromtool:
 		return findFile(promtool(), "promtool")
+	case PartPackaging:
+		for _, program := range []string{"rpm", "systemd-analyze", "systemd-nspawn", "setpriv"} {
+			if _, err := exec.LookPath(program); err != nil {
+				return fmt.Errorf("%s is not installed: %w", program, err)
+			}
+		}
+		if out, err := exec.Command("/usr/bin/python3", "-c", "import seccomp").CombinedOutput(); err != nil {
+			return fmt.Errorf("the system's Python has no seccomp: %w: %s", err, out)
+		}
+		return nil
 	case PartKafka:
 		return findJava(kafkaLibs(), "Apache Kafka")
 	case PartRegistry:

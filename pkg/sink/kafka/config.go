@@ -75,6 +75,9 @@ type Config struct {
 	OnRegression string
 	Logger       *slog.Logger // default: says nothing
 	Stats        *Stats       // counts what is done; sinks of one site share it. nil: nobody looks
+	// Alive is called whenever something has come of a wait for a broker: a connection that is made or refused, bytes that went out or
+	// came, or a time-out. It may be called from several goroutines at once. Default: does nothing.
+	Alive func()
 }
 
 // SASL is how to log in. The zero value means not at all.
@@ -151,6 +154,9 @@ func (cfg Config) complete() Config {
 	}
 	if cfg.Stats == nil {
 		cfg.Stats = &Stats{}
+	}
+	if cfg.Alive == nil {
+		cfg.Alive = func() {}
 	}
 	if cfg.Owner == nil {
 		cfg.Owner = NewOwner()
