@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -30,9 +31,12 @@ type past struct {
 func newPast(sites []*pipeline.Site, before *past) *past {
 	p := &past{sites: sites}
 	commits := make([]int64, len(sites)) // seen by the recorder, which reads one site after the other
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
 	p.rec = admin.NewRecorder(len(sites), func(i int) admin.Reading {
 		st := sites[i].Stats()
-		r := admin.Reading{Lines: st.Events.Load(), Bytes: st.Bytes().Read, Rejects: st.Quarantined.Load(), Lag: st.Lag()}
+		view := st.View(over) // as of the second before: it waits for no file system
+		r := admin.Reading{Lines: st.Events.Load(), Bytes: st.Bytes().Read, Rejects: st.Quarantined.Load(), Lag: view.LagBytes}
 		r.Slowest, commits[i] = st.SlowestCommit(commits[i])
 		return r
 	})
@@ -66,8 +70,10 @@ func newStatus(d *daemon, p *past) func(admin.Span) *admin.Status {
 			st.Attention = append(st.Attention, fmt.Sprintf("state_dir %s: %v; nothing is lost, for Kafka knows the positions, but make it writable before the next start",
 				d.cfg.StateDir, err))
 		}
+		ctx, cancel := context.WithTimeout(context.Background(), pipeline.Patience) // for all of them
+		defer cancel()
 		for i, s := range p.sites {
-			site := siteStatus(d, configured[s.Name()], s)
+			site := siteStatus(ctx, d, configured[s.Name()], s)
 			site.Counting, site.Rates, site.History = stamp(p.since[i]), p.rec.Rates(i), p.rec.History(i, span)
 			st.Sites = append(st.Sites, site)
 		}
@@ -83,8 +89,12 @@ func (d *daemon) startAdmin(sites []*pipeline.Site, once bool, status func(admin
 		return nil, nil
 	}
 	port, err := admin.Start(admin.Config{
-		Listen: a.Listen, AllowRemote: a.AllowRemote, Metrics: newMetrics(sites, d.cfg.StateDir), Status: status,
-		Health:   func() (bool, string) { return health(sites, d.cfg.StateDir) },
+		Listen: a.Listen, AllowRemote: a.AllowRemote, Metrics: newMetrics(d, sites), Status: status,
+		Health: func() (bool, string) { return health(sites, d.cfg.StateDir) },
+		Checks: []admin.Check{
+			{Path: "/readyz", Ask: func() (bool, string) { return readyz(sites) }},
+			{Path: "/livez", Ask: func() (bool, string) { return livez(d.stuck()) }},
+		},
 		Complain: func(err error) { d.log.Error("the admin port can't answer a request", "error", err) },
 	})
 	switch {
@@ -98,7 +108,7 @@ func (d *daemon) startAdmin(sites []*pipeline.Site, once bool, status func(admin
 		d.log.Info("admin port", "status", "ngxtap top", "socket", path)
 	} else {
 		url := "http://" + port.Addr()
-		d.log.Info("admin port", "status", url+"/", "metrics", url+"/metrics", "health", url+"/healthz")
+		d.log.Info("admin port", "status", url+"/", "metrics", url+"/metrics", "health", url+"/healthz", "ready", url+"/readyz")
 	}
 	return port, nil
 }
@@ -110,15 +120,17 @@ func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 func microTime(us int64) time.Time { return stamp(time.UnixMicro(us)) }
 
 // siteStatus tells of one site.
-func siteStatus(d *daemon, cfg *config.Site, site *pipeline.Site) admin.Site {
+func siteStatus(ctx context.Context, d *daemon, cfg *config.Site, site *pipeline.Site) admin.Site {
 	st := site.Stats()
+	view := st.View(ctx)
 	text, since := st.State()
-	out := admin.Site{Name: site.Name(), Topic: cfg.Topic, Since: stamp(since), LagBytes: st.Lag(), Commit: commitStatus(st)}
+	out := admin.Site{Name: site.Name(), Topic: cfg.Topic, Since: stamp(since), LagBytes: view.LagBytes, LagSeconds: view.Lag.Round(time.Millisecond).Seconds(),
+		Commit: commitStatus(st)}
 	out.State, out.Reason = stateWord(text)
 	if out.State == admin.StateStarting && time.Since(since) > startPatience {
 		out.Attention = append(out.Attention, "it has not come to work yet: is Kafka there? The log of the daemon says what it tries")
 	}
-	out.Attention = append(out.Attention, st.Unreadable()...)
+	out.Attention = append(out.Attention, view.Unreadable()...)
 	if why := st.ConfigProblem(); why != "" {
 		out.Attention = append(out.Attention, "the configuration of the log as it is now can't be used, and changes nothing until it is mended: "+why)
 	}
@@ -133,7 +145,7 @@ func siteStatus(d *daemon, cfg *config.Site, site *pipeline.Site) admin.Site {
 			out.Attention = append(out.Attention, fmt.Sprintf("lines of log_format %s go to quarantine: %s", f.Name, f.Why))
 		}
 	}
-	out.Files, out.FilesOmitted = fileStatus(st.Files())
+	out.Files, out.FilesOmitted = fileStatus(slices.Clone(view.Files))
 	recent := st.Recent()
 	for i := range recent.Changes {
 		out.Changes = append(out.Changes, changeStatus(&recent.Changes[i]))

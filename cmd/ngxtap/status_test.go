@@ -52,7 +52,7 @@ func shippedSite(t *testing.T, log string) (*daemon, []*pipeline.Site) {
 	if err := site.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{log: slog.New(slog.DiscardHandler), framing: schema.Confluent, cfg: &config.Config{
+	d := &daemon{log: slog.New(slog.DiscardHandler), seen: newObserved(), framing: schema.Confluent, cfg: &config.Config{
 		Daemon: config.Daemon{Instance: "web-01", StateDir: t.TempDir(), Kafka: config.Kafka{Brokers: []string{"k:9092"}},
 			Registry: config.Registry{URLs: []string{"http://r:8081"}, Framing: "confluent", Subject: "topic", Password: "hunter2", Token: "hunter2"}},
 		Sites: []config.Site{s},

@@ -26,7 +26,7 @@ func sample() *Status {
 			{Name: "api", Topic: "nginx.api.access", State: StateRunning, Since: then, Counting: then},
 			{
 				Name: "shop", Topic: "nginx.shop.access", State: StateHeld, Reason: "breaking", Since: then, Counting: then.Add(-time.Minute), Attention: []string{"look"},
-				Rates: Rates{Lines: 12.5, Bytes: 4000, Rejects: 0.1}, LagBytes: 77, Commit: Commit{Last: &last, Took: 0.004, P50: 0.003, P99: 0.02, Over: 512, Count: 9000},
+				Rates: Rates{Lines: 12.5, Bytes: 4000, Rejects: 0.1}, LagBytes: 77, LagSeconds: 1.5, Commit: Commit{Last: &last, Took: 0.004, P50: 0.003, P99: 0.02, Over: 512, Count: 9000},
 				Counters: Counters{Events: 1, Quarantined: 2, Blank: 3, Losses: 4, Sessions: 5, ReadBytes: 34, EventBytes: 7, QuarBytes: 8, BlankBytes: 9, LostBytes: 10},
 				History:  &History{End: then, Step: 2, Lines: Series{nan, 1.23456, 0}, Bytes: Series{nan, 1e6, 0}, Rejects: Series{nan, 0.00012345, 0}, Lag: Series{nan, 123456789, 0}, Commit: Series{nan, 0.0041, 0}},
 				Formats:  []Format{{Name: "main", Where: "/etc/nginx/nginx.conf:31", Fingerprint: "8f3c11ab90de4471", Subject: "nginx.shop.access-value", ID: "7", Use: "hold", Why: "breaking", Retired: true}},

@@ -47,9 +47,11 @@ type Site struct {
 	Attention []string  `json:"attention"`        // what somebody should look at though it goes on
 	Rates     Rates     `json:"rates"`
 	LagBytes  int64     `json:"lag_bytes"` // in the files and not committed
-	Commit    Commit    `json:"commit"`
-	Counters  Counters  `json:"counters"`
-	Counting  time.Time `json:"counting_since"` // of the counters: the start, or the last reload that changed the site
+	// LagSeconds is the age that the oldest line which is not committed has at the most; 0: all is committed.
+	LagSeconds float64   `json:"lag_seconds"`
+	Commit     Commit    `json:"commit"`
+	Counters   Counters  `json:"counters"`
+	Counting   time.Time `json:"counting_since"` // of the counters: the start, or the last reload that changed the site
 	// The rest is left out, and said so in Omitted, of sites for which there was no room.
 	Omitted      bool     `json:"details_omitted,omitempty"`
 	History      *History `json:"history,omitempty"`

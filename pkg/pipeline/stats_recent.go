@@ -230,14 +230,6 @@ func (s *Stats) Formats() []FormatStatus {
 	return s.recent.formats
 }
 
-// Files returns the state of every file, as the last session has it; nil before the first one.
-func (s *Stats) Files() []tail.FileStatus {
-	if in := s.files.Load(); in != nil {
-		return in.Status()
-	}
-	return nil
-}
-
 // publish shows what becomes of the lines of each format. It is called whenever that is looked at, so it allocates only for news.
 func (l *line) publish() {
 	r := &l.site.stats.recent

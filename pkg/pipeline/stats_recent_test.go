@@ -53,13 +53,13 @@ func TestRecentRejects(t *testing.T) {
 		formats[0].Record != "ngxtap.shop.AccessEvent" || len(formats[0].Fingerprint) != 16 {
 		t.Errorf("formats: %+v", formats)
 	}
-	if files := s.Stats().Files(); len(files) != 1 || files[0].Path != path {
+	if files := s.Stats().View(t.Context()).Files; len(files) != 1 || files[0].Path != path {
 		t.Errorf("files: %+v", files)
 	}
 }
 
 func TestRecentIsOfWhatWasCommitted(t *testing.T) {
-	var s Stats
+	s := NewStats()
 	var l line
 	l.site, l.fileID = &Site{}, "g1"
 	f := newFormat(t, textFormat)
@@ -103,7 +103,7 @@ func TestRecentChangesAreBounded(t *testing.T) {
 	for range 1000 {
 		e.Diffs = append(e.Diffs, schema.Diff{Path: long, Old: long, New: long, Text: long})
 	}
-	var s Stats
+	s := NewStats()
 	for range 2 * keepChanges {
 		s.commit(&tally{changes: []schema.ChangeEvent{e}}, 0, 0)
 	}

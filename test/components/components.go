@@ -30,6 +30,7 @@ const (
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
 	PartBrowser   Part = "browser"   // a browser without a screen
 	PartAxe       Part = "axe"       // axe-core, which looks for barriers in web pages
+	PartPromtool  Part = "promtool"  // Prometheus' promtool; see Promtool
 	PartPackaging Part = "packaging" // rpm, systemd and its containers, setpriv, and seccomp for the Python of the system
 )
 
@@ -43,7 +44,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPackaging, PartBrowser, PartAxe}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPromtool, PartPackaging, PartBrowser, PartAxe}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -91,6 +92,8 @@ func find(part Part) error {
 		return err
 	case PartAxe:
 		return findFile(Axe(), "axe-core")
+	case PartPromtool:
+		return findFile(promtool(), "promtool")
 	case PartPackaging:
 		for _, program := range []string{"rpm", "systemd-analyze", "systemd-nspawn", "setpriv"} {
 			if _, err := exec.LookPath(program); err != nil {
