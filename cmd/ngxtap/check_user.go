@@ -127,6 +127,11 @@ func checkedAs(r *report, u unit) {
 		f.Fix = "if the service runs as another user, say --user NAME: it may not be able to read what root can"
 		if u.user == "root" || u.file != "" && u.user == "" {
 			f.Text, f.Fix = "checked as root, as whom the service runs ("+u.file+")", ""
+		} else if _, err := user.Lookup(u.user); u.user != "" && err != nil {
+			f.File, f.Text = u.file, fmt.Sprintf("the service runs as user %s, who does not exist here; checked as root", oneLine(u.user))
+			f.Fix = "make that user: useradd --system --no-create-home " + oneLine(u.user) + ", or let systemd-sysusers make it"
+			r.warn(f)
+			return
 		}
 	}
 	r.ok(f)
