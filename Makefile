@@ -2,12 +2,17 @@
 # make test    everything, with real Nginx, Kafka and registry: sets them up first (test/components)
 # make torture SEED=7 or SEEDS=1..500: random faults against the real binary (docs/faults.md); make torture-long: a thousand seeds
 # make check   gofmt, vet, staticcheck, govulncheck, import lint, race tests
+# make generate   the examples, JSON Schemas and reference of the configuration's keys; make man: man pages into dist/man
+# make package deb and rpm in dist/, with the list of their parts; the same commit gives the same bytes (docs/service.md)
 # make bench   figures, side by side with the floor and a textbook build (docs/benchmarks)
 
 GO         ?= go
 BIN        := bin/ngxtap
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT     ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# The time of all files in packages.
+EPOCH      ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1750000000)
+DIST       ?= dist
 LDFLAGS    := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 PREFIX     ?= /usr/local
 QUICK      := .quickstart
@@ -15,8 +20,9 @@ QUICK      := .quickstart
 PROFILE    := cmd/ngxtap/cpu.pgo
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+CYCLONEDX  := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
-.PHONY: run build install test unit race e2e torture torture-long components check lint vuln fuzz bench profile clean
+.PHONY: run build install package sbom test unit race e2e torture torture-long components check lint vuln fuzz bench profile generate man clean
 
 run: PROFILE := off
 run: build $(QUICK)/logs
@@ -28,10 +34,17 @@ $(QUICK)/logs:
 	@mkdir -p $@ && cp testdata/quickstart/*.access.log $@/
 
 build:
-	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -trimpath -pgo=$(PROFILE) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ngxtap
+	@mkdir -p bin && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -pgo=$(PROFILE) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ngxtap
 
 install: build
 	install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/ngxtap
+
+# What the binary is made of, read from the binary itself (CycloneDX).
+sbom: build
+	@mkdir -p $(DIST) && $(GO) run -trimpath $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(VERSION) -output $(DIST)/sbom.cdx.json $(BIN)
+
+package: sbom
+	@GO='$(GO)' BINARY='$(BIN)' DIST='$(DIST)' VERSION='$(VERSION)' EPOCH='$(EPOCH)' configs/packages/build.sh
 
 # Components first: a test that needs one fails in CI if it is missing and says what is lacking elsewhere.
 test: components lint unit e2e
@@ -45,7 +58,7 @@ unit:
 	$(GO) test -timeout 30m ./cmd/... ./pkg/... ./test/lint/... ./test/gen/... ./test/bench/...
 
 e2e: build
-	$(GO) test -count=1 -timeout 30m ./nginx/... ./test/components/... ./test/e2e/... ./test/evolution/... ./test/oracle/... ./test/harness/... ./test/registry/... ./test/daemon/... ./test/proxy/... ./test/cluster/... ./test/quarantine/... ./test/canary/...
+	$(GO) test -count=1 -timeout 30m ./nginx/... ./test/components/... ./test/e2e/... ./test/evolution/... ./test/oracle/... ./test/harness/... ./test/registry/... ./test/daemon/... ./test/proxy/... ./test/cluster/... ./test/quarantine/... ./test/canary/... ./test/packages/...
 	@$(MAKE) --no-print-directory torture
 
 # Random faults, writers and configurations, each by its seed: SEED=7 or SEEDS=100..200; without, a hundred seeds and every failpoint.
@@ -73,6 +86,14 @@ check: lint
 	$(GO) run $(STATICCHECK) ./...
 	@$(MAKE) --no-print-directory vuln race
 
+# What is made of the comments and tags in pkg/config/config.go: keydocs.go, configs/, configs/schema/, docs/configuration.md.
+generate:
+	$(GO) generate ./pkg/config
+
+# The man pages, of the commands and of the configuration's keys.
+man: build
+	@$(BIN) man --dir dist/man && ls dist/man
+
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 20s
 fuzz:
@@ -88,4 +109,4 @@ profile: build
 	@test/bench/profile.sh $(BIN) $(BROKERS) $(PROFILE)
 
 clean:
-	rm -rf bin $(QUICK)
+	rm -rf bin dist $(QUICK)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -33,7 +34,9 @@ type daemon struct {
 	registry *schema.Registry  // nil without a registry
 	lock     *os.File
 	takeover bool
-	material [sha256.Size]byte // of the files that the configuration names, as they were when the sites were built
+	material [sha256.Size]byte        // of the files that the configuration names, as they were when the sites were built
+	manager  *manager                 // the service manager, if there is one
+	hanging  atomic.Pointer[[]string] // see stuck
 }
 
 // load reads the configuration and logs its warnings.
@@ -172,9 +175,11 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	if err != nil {
 		return nil, configError(err)
 	}
-	owner := kafka.NewOwner()
+	owner, pulse := kafka.NewOwner(), &pipeline.Pulse{}
+	files := tailConfig(&s.AccessLog, log)
+	files.Alive = pulse.Beat
 	site, err := pipeline.New(pipeline.Config{
-		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
+		Site: s.Site, Instance: d.cfg.Instance, Tail: files, Formats: formats, Pulse: pulse,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
 		OnChange: policyOf(&s.OnChange), Drift: driftOf(&s.DataChanges), Secrets: secrets, Headers: headerRules(s), Seal: seal, Edited: watch.edited,
 		NoCensus: !s.Headers.Census, CensusFile: censusFile(d.hintDir(), s.Site),
@@ -186,7 +191,7 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 		},
 		Registered: d.registered(s, strategy),
 		Accepted:   newAcceptance(d.cfg.StateDir, s.Site, log).has,
-		Open:       func() (sink.Sink, error) { return d.sink(s, owner) },
+		Open:       func() (sink.Sink, error) { return d.sink(s, owner, pulse) },
 	})
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: %w", s.File, s.Line, err))
@@ -259,12 +264,12 @@ func (d *daemon) hintDir() string {
 	return d.cfg.StateDir
 }
 
-func (d *daemon) sink(s *config.Site, owner *kafka.Owner) (sink.Sink, error) {
+func (d *daemon) sink(s *config.Site, owner *kafka.Owner, pulse *pipeline.Pulse) (sink.Sink, error) {
 	c, err := kafkaConfig(d.cfg, s, d.log) // it adds the site itself
 	if err != nil {
 		return nil, err
 	}
-	c.Owner, c.Takeover = owner, d.takeover
+	c.Owner, c.Takeover, c.Alive = owner, d.takeover, pulse.Beat
 	c.StateFile = filepath.Join(d.hintDir(), "position-"+s.Site)
 	return kafka.New(c)
 }

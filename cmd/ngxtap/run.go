@@ -76,7 +76,7 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	if err != nil {
 		return errors.Join(err, lock.Close())
 	}
-	d.lock, d.takeover = lock, takeover
+	d.lock, d.takeover, d.manager = lock, takeover, newManager(log)
 	defer func() {
 		if cerr := d.close(); cerr != nil {
 			err = errors.Join(err, cerr)
@@ -109,17 +109,24 @@ func (a *app) serve(ctx context.Context, d *daemon, f *fleet, once bool, hup <-c
 	if err != nil {
 		return nil, err
 	}
+	defer d.supervise(sites)()
+	stopped := ctx.Done()
 	for f.left > 0 {
 		select {
+		case <-stopped:
+			stopped = nil
+			d.manager.stopping()
 		case t := <-f.ended:
 			f.note(t)
 		case <-hup:
 			if ctx.Err() != nil {
 				continue // it is leaving
 			}
+			d.manager.reloading()
 			next, nextSites, err := a.reload(d, once)
 			if err != nil {
 				d.log.Error("the new configuration is refused; the old one stays in force", "error", err)
+				d.manager.refused(err)
 				continue
 			}
 			tr := f.plan(next.cfg, !next.shares(d))

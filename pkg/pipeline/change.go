@@ -30,6 +30,7 @@ func (l *line) look(atOnce bool) (edited bool) {
 	if !atOnce && now.Sub(l.looked) < l.lookPause {
 		return false
 	}
+	l.site.cfg.Pulse.at(doConf)
 	edited = l.reread()
 	l.looked = time.Now()
 	// A look that was interrupted takes long; it may not blind us for seconds.
@@ -92,7 +93,9 @@ func (l *line) registered(ctx context.Context) string {
 	if len(l.st.Formats) > 0 || s.cfg.Registered == nil || len(s.current) == 0 {
 		return ""
 	}
+	s.cfg.Pulse.at(doAsk)
 	text, err := s.cfg.Registered(ctx, s.current[0].event.FullName())
+	s.cfg.Pulse.at(doConf)
 	if err != nil {
 		s.log.Warn("the registry does not say what it has for this site, so nothing tells whether the first schema is a change", "error", err)
 	}
@@ -280,6 +283,7 @@ func (l *line) hold(ctx, work context.Context) error {
 				return fmt.Errorf("%w before a line of log_format %s: %s", errHeld, l.held.Name(), l.held.text)
 			}
 		}
+		s.cfg.Pulse.at(doRead)
 		if err := l.in.Wait(ctx, pause); err != nil {
 			if ctx.Err() != nil {
 				return nil // run sees it too

@@ -104,6 +104,7 @@ func (l *line) run(ctx, work context.Context) error {
 		if err := l.hold(ctx, work); err != nil {
 			return err
 		}
+		l.site.cfg.Pulse.at(doRead)
 		chunk, err := l.in.Read(ctx, l.untilCommit())
 		if ctx.Err() != nil {
 			failpoint.Hit(failpoint.ShuttingDown)
@@ -113,6 +114,7 @@ func (l *line) run(ctx, work context.Context) error {
 			return fmt.Errorf("read the log: %w", err)
 		}
 		l.look(false)
+		l.site.cfg.Pulse.at(doEncode)
 		if err := l.take(work, &chunk); err != nil {
 			return err
 		}
@@ -333,9 +335,11 @@ func (l *line) flush(ctx context.Context, all bool) error {
 	}
 	b := l.batch
 	l.batch = l.free.get()
+	l.site.cfg.Pulse.at(doWrite)
 	if err := l.out.Write(ctx, b); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
+	l.site.cfg.Pulse.at(doEncode)
 	return nil
 }
 
@@ -373,6 +377,7 @@ func (l *line) commit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.site.cfg.Pulse.at(doCommit)
 	if err := l.out.Commit(ctx, pos); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}

@@ -88,6 +88,7 @@ func (s *Site) frames(ctx context.Context) error {
 	for stream, o := range own {
 		r := s.register(ctx, stream, o.record, o.schema)
 		for s.frame[stream] == nil {
+			s.cfg.Pulse.at(doIDs)
 			f, refused, err := r.state()
 			if refused {
 				return err

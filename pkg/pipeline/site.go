@@ -40,6 +40,7 @@ type Config struct {
 	CommitInterval time.Duration // the longest time that events wait for their commit
 	Once           bool          // read every file to its end, commit, return
 	RetryAfter     time.Duration // wait after a failed session, doubled up to 30 s; default: 1 s
+	Pulse          *Pulse        // beats while the site is alive; what Open returns, and Tail, should beat too. nil: one that nobody else has
 	Logger         *slog.Logger
 
 	// Frame gets a schema registered for the records of a stream and returns their framing. record is the schema's full name. It may be
@@ -98,6 +99,9 @@ const (
 
 // New checks the configuration and returns a site that is ready to Run.
 func New(cfg Config) (*Site, error) {
+	if cfg.Pulse == nil {
+		cfg.Pulse = &Pulse{}
+	}
 	s := &Site{cfg: cfg, log: cfg.Logger}
 	for i := range s.limit {
 		s.limit[i] = recordLimit
@@ -145,17 +149,18 @@ func (s *Site) Run(ctx context.Context) error {
 		if s.stats.census != nil {
 			s.stats.census.close()
 		}
+		s.cfg.Pulse.ended.Store(true)
 	}()
 	if s.stats.census != nil {
 		s.stats.census.load()
 	}
-	s.stats.setState("getting schema ids")
+	s.stats.setState(stateIDs)
 	s.lookFirst()
 	if err := s.frames(base); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
-		s.stats.setState("failed: " + err.Error())
+		s.stats.setState(stateFailed + err.Error())
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 	}
 	wait := newBackoff(s.cfg.RetryAfter)
@@ -168,16 +173,16 @@ func (s *Site) Run(ctx context.Context) error {
 		alarmed = alarmed && s.stats.Commits.Load() == commits
 		switch {
 		case err == nil:
-			s.stats.setState("stopped")
+			s.stats.setState(stateStopped)
 			return nil
 		case ctx.Err() != nil:
-			s.stats.setState("stopped")
+			s.stats.setState(stateStopped)
 			if !errors.Is(err, ctx.Err()) {
 				s.log.Warn("stopped without a last commit; the next start goes back to the one before", "error", err)
 			}
 			return nil
 		case final(err), errors.Is(err, sink.ErrConfig) && !works:
-			s.stats.setState("failed: " + err.Error())
+			s.stats.setState(stateFailed + err.Error())
 			return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 		}
 		var large *sink.TooLargeError
@@ -188,7 +193,8 @@ func (s *Site) Run(ctx context.Context) error {
 			wait = newBackoff(s.cfg.RetryAfter)
 		}
 		d := wait.next()
-		s.stats.setState("recovering: " + err.Error())
+		s.cfg.Pulse.at(doPause)
+		s.stats.setState(stateRetry + err.Error())
 		if errors.Is(err, sink.ErrConfig) && !alarmed {
 			alarmed = true
 			s.log.Error("the site waits for an operator; it goes on by itself, from its last commit, when this is cured", "error", err, "retry_in", d.String())
@@ -196,7 +202,7 @@ func (s *Site) Run(ctx context.Context) error {
 			s.log.Warn("session ended; going back to the last commit", "error", err, "retry_in", d.String())
 		}
 		if !sleep(ctx, d) {
-			s.stats.setState("stopped")
+			s.stats.setState(stateStopped)
 			return nil
 		}
 	}
@@ -223,6 +229,7 @@ func (s *Site) lookFirst() {
 	if s.first != nil {
 		return
 	}
+	s.cfg.Pulse.at(doLook)
 	quiet := s.cfg.Tail
 	quiet.Logger = nil // the site may have committed long ago; the session says what there is to say
 	in, err := tail.Open(quiet, nil)
@@ -239,13 +246,18 @@ func (s *Site) lookFirst() {
 // the recovered position on; 0 if it did not come so far.
 func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	s.stats.Sessions.Add(1)
+	s.cfg.Pulse.at(doOpen)
 	out, err := s.cfg.Open()
 	if err != nil {
 		return 0, fmt.Errorf("open the sink: %w", err)
 	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	s.stats.setState("recovering the position")
+	defer func() {
+		s.cfg.Pulse.at(doClose)
+		err = errors.Join(err, out.Close())
+	}()
+	s.stats.setState(stateRecovering)
 	s.lookFirst()
+	s.cfg.Pulse.at(doRecover)
 	pos, err := out.Recover(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("recover the position: %w", err)
@@ -259,6 +271,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	if pos != nil {
 		from = &st.Tail
 	}
+	s.cfg.Pulse.at(doLook)
 	in, err := tail.Open(s.cfg.Tail, from)
 	if err != nil {
 		return 0, fmt.Errorf("open the log files: %w", err)

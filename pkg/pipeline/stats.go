@@ -55,8 +55,20 @@ var reasons = [...]string{ReasonMisfit, ReasonOversize, ReasonTooLarge, ReasonNo
 // StateRunning is the state of a site that does its work. Any other is explained in words.
 const StateRunning = "running"
 
-// stateHeld begins the state of a site that is held; why follows.
-const stateHeld = "held: "
+// Where a site stands that waits for others: for the registry to know ngxtap's own schemas, and for the sink to say where to go on.
+const (
+	stateIDs        = "getting schema ids"
+	stateRecovering = "recovering the position"
+)
+
+const stateStopped = "stopped"
+
+// What begins the state of a site that is held, goes back to its last commit, or can't go on; why follows.
+const (
+	stateHeld   = "held: "
+	stateRetry  = "recovering: "
+	stateFailed = "failed: "
+)
 
 // Stats is what a site has done since the process started, for metrics and for people. It only ever counts what was committed,
 // so its totals agree with what a read_committed reader sees. Safe for concurrent use.

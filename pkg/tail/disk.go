@@ -10,6 +10,7 @@ type disk interface {
 // stat looks at the file at path.
 func (t *Tailer) stat(path string) (fileStat, error) {
 	st, err := t.folders.stat(path)
+	t.cfg.Alive()
 	if t.cfg.disk != nil {
 		return t.cfg.disk.stat(path, st, err)
 	}
@@ -26,6 +27,7 @@ func (t *Tailer) openContent(path string, gz bool) (content, fileStat, error) {
 	} else {
 		src, st, err = t.openPlain(path)
 	}
+	t.cfg.Alive()
 	if t.cfg.disk != nil {
 		return t.cfg.disk.open(path, src, st, err)
 	}

@@ -121,6 +121,7 @@ type archive struct {
 	st  fileStat
 	z   *gzip.Reader
 	r   *bufio.Reader // its buffer holds the largest block ever asked for
+	on  func()        // is called now and then while much is passed over
 	pos int64         // of the next byte of r
 }
 
@@ -130,7 +131,7 @@ func (t *Tailer) openArchive(path string, size int) (*archive, fileStat, error) 
 	if err != nil {
 		return nil, fileStat{}, err
 	}
-	a := &archive{f: os.NewFile(uintptr(p.fd), path), st: st}
+	a := &archive{f: os.NewFile(uintptr(p.fd), path), st: st, on: t.cfg.Alive}
 	if a.z, err = gzip.NewReader(a.f); err != nil {
 		a.f.Close()
 		return nil, fileStat{}, fmt.Errorf("read the gzip header of %s: %w", path, err)
@@ -151,7 +152,8 @@ func (a *archive) readAt(p []byte, off int64) (int, error) {
 		a.pos = 0
 	}
 	for a.pos < off {
-		n, err := a.r.Discard(int(min(off-a.pos, 1<<30)))
+		n, err := a.r.Discard(int(min(off-a.pos, 64<<20))) // a fraction of a second
+		a.on()
 		a.pos += int64(n)
 		if err != nil {
 			return 0, err

@@ -203,6 +203,7 @@ func (t *Tailer) skip(g *generation, src content) error {
 	}
 	fill := func(p []byte, off int64) error {
 		n, err := src.readAt(p, off)
+		t.cfg.Alive()
 		if err == nil && n < len(p) {
 			err = io.ErrUnexpectedEOF
 		}

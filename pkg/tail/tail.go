@@ -71,6 +71,7 @@ type Config struct {
 	AllowHardLinks bool          // read new files that have other names too; refused otherwise, for they may be somebody else's
 	HeldBytes      int64         // of deleted files that are held open; when they are more, the oldest are given up and declared lost
 	Logger         *slog.Logger  // nil for none
+	Alive          func()        // is called whenever something has come of a look at the files; nil for none
 
 	wake waker            // tests only: replaces inotify
 	now  func() time.Time // tests only: replaces time.Now
@@ -190,6 +191,9 @@ func (c *Config) complete() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Alive == nil {
+		c.Alive = func() {}
+	}
 	if c.now == nil {
 		c.now = time.Now
 	}
@@ -228,6 +232,7 @@ func (t *Tailer) Read(ctx context.Context, wait time.Duration) (Chunk, error) {
 			t.idle, t.ended = 0, false
 			return c, nil
 		case gotOn:
+			t.cfg.Alive()
 			t.mu.Unlock() // a line may go on for gigabytes: let Status in
 			t.mu.Lock()
 			t.tick = t.cfg.now()

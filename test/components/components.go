@@ -28,6 +28,7 @@ const (
 	PartLua       Part = "lua"       // the Lua module of that Nginx
 	PartNewer     Part = "newer"     // other versions of Nginx and njs; see NewerNginx
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
+	PartPackaging Part = "packaging" // rpm, systemd and its containers, setpriv, and seccomp for the Python of the system
 )
 
 // versionsFile pins the versions; setup.sh reads the same file.
@@ -40,7 +41,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPackaging}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -81,6 +82,16 @@ func find(part Part) error {
 		}
 		if os.Getuid() != 0 {
 			return errors.New("logrotate needs root to keep the owner of files")
+		}
+		return nil
+	case PartPackaging:
+		for _, program := range []string{"rpm", "systemd-analyze", "systemd-nspawn", "setpriv"} {
+			if _, err := exec.LookPath(program); err != nil {
+				return fmt.Errorf("%s is not installed: %w", program, err)
+			}
+		}
+		if out, err := exec.Command("/usr/bin/python3", "-c", "import seccomp").CombinedOutput(); err != nil {
+			return fmt.Errorf("the system's Python has no seccomp: %w: %s", err, out)
 		}
 		return nil
 	case PartKafka:

@@ -26,7 +26,7 @@ type cluster struct {
 
 // connect prepares the connections; it does not wait for any.
 func connect(cfg *Config) (*cluster, error) {
-	d := newDialer(cfg.DialTimeout)
+	d := newDialer(cfg.DialTimeout, cfg.Alive)
 	conf, err := cfg.client(d)
 	if err != nil {
 		d.kill()
@@ -186,20 +186,22 @@ func (c *cluster) reopen(b *sarama.Broker) error {
 // dialer opens connections for sarama and can end all of them at once.
 type dialer struct {
 	timeout time.Duration
+	alive   func()          // Config.Alive
 	ctx     context.Context // ends with kill, and ends the dials that are under way
 	cancel  context.CancelFunc
 	mu      sync.Mutex
 	conns   map[*trackedConn]struct{} // guarded by mu; nil after kill
 }
 
-func newDialer(timeout time.Duration) *dialer {
+func newDialer(timeout time.Duration, alive func()) *dialer {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &dialer{timeout: timeout, ctx: ctx, cancel: cancel, conns: map[*trackedConn]struct{}{}}
+	return &dialer{timeout: timeout, alive: alive, ctx: ctx, cancel: cancel, conns: map[*trackedConn]struct{}{}}
 }
 
 // Dial implements proxy.Dialer for sarama.
 func (d *dialer) Dial(network, addr string) (net.Conn, error) {
 	conn, err := (&net.Dialer{Timeout: d.timeout, KeepAlive: 30 * time.Second}).DialContext(d.ctx, network, addr)
+	d.alive()
 	if err != nil {
 		return nil, err
 	}
@@ -229,6 +231,20 @@ func (d *dialer) kill() {
 type trackedConn struct {
 	net.Conn
 	d *dialer
+}
+
+// Read implements net.Conn. Every one has a deadline, so a broker that says nothing is a sign of life of ours all the same.
+func (c *trackedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.d.alive()
+	return n, err
+}
+
+// Write implements net.Conn.
+func (c *trackedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.d.alive()
+	return n, err
 }
 
 // Close implements net.Conn.

@@ -74,6 +74,9 @@ type Config struct {
 	// and after an orderly end, it repeats nothing but a last commit whose reply was lost.
 	OnRegression string
 	Logger       *slog.Logger // default: says nothing
+	// Alive is called whenever something has come of a wait for a broker: a connection that is made or refused, bytes that went out or
+	// came, or a time-out. It may be called from several goroutines at once. Default: does nothing.
+	Alive func()
 }
 
 // SASL is how to log in. The zero value means not at all.
@@ -147,6 +150,9 @@ func (cfg Config) complete() Config {
 	cfg.CloseTimeout = cmp.Or(cfg.CloseTimeout, 5*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Alive == nil {
+		cfg.Alive = func() {}
 	}
 	if cfg.Owner == nil {
 		cfg.Owner = NewOwner()

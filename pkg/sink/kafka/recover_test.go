@@ -447,7 +447,7 @@ func TestRecordFarAheadGetsATimeTheBrokerTakes(t *testing.T) {
 
 // TestCancelledDialEnds connects to an address that never answers.
 func TestCancelledDialEnds(t *testing.T) {
-	d := newDialer(time.Minute)
+	d := newDialer(time.Minute, func() {})
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := context.AfterFunc(ctx, d.kill)
 	defer stop()
