@@ -104,8 +104,8 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", config.DefaultFile, "the daemon's configuration `FILE`; sites.d/*.yaml beside it are its sites")
 	root.PersistentFlags().BoolVar(&a.embedded, "embedded", false, "use a broker and a registry in this process, with data under state_dir; joins one that runs already")
 	root.CompletionOptions.DisableDefaultCmd = true // completionCmd says more of it
-	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.headersCmd(), a.tryCmd(), a.importCmd(), a.versionCmd())
-	root.AddCommand(a.configCmd(), a.completionCmd(), a.manCmd())
+	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.headersCmd(), a.explainCmd(), a.decryptCmd())
+	root.AddCommand(a.tryCmd(), a.importCmd(), a.configCmd(), a.completionCmd(), a.manCmd(), a.versionCmd())
 	a.complete(root)
 	return root
 }
