@@ -54,6 +54,7 @@ type app struct {
 	configFile string
 	embedded   bool
 	cpuProfile string
+	seen       *observed // nil: no daemon
 }
 
 // run executes one command line and returns the exit code.
@@ -121,10 +122,14 @@ func failed(err error) error {
 
 // logger writes text for a person at a terminal and JSON otherwise. Neither lets log data forge lines.
 func (a *app) logger() *slog.Logger {
+	var h slog.Handler = slog.NewJSONHandler(a.err, nil)
 	if isTerminal(a.err) {
-		return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{ReplaceAttr: shortTime}))
+		h = slog.NewTextHandler(a.err, &slog.HandlerOptions{ReplaceAttr: shortTime})
 	}
-	return slog.New(slog.NewJSONHandler(a.err, nil))
+	if a.seen != nil {
+		h = countingHandler{h, &a.seen.logs}
+	}
+	return slog.New(h)
 }
 
 func shortTime(groups []string, at slog.Attr) slog.Attr {
