@@ -41,7 +41,8 @@ read, or a warning with --strict; 78: the configuration must be mended.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print findings as JSON, one object a line")
 	f.BoolVar(&o.strict, "strict", false, "warnings fail too (exit code 1)")
-	f.StringVar(&o.user, "user", serviceUser, "check as this user, when run by root; root: as root. Default: User= of the unit, or ngxtap if there is such a user")
+	f.StringVar(&o.user, "user", serviceUser, "check as this user, when run by root; root: as root. Default: User= of the unit, or ngxtap if "+
+		"there is such a user")
 	f.StringVar(&o.unit, "unit", "", "the service's systemd unit; default: ngxtap.service")
 	f.StringVar(&o.logrotate, "logrotate", defaultLogrotate, "logrotate's configuration; empty: do not look at it")
 	return cmd
@@ -104,7 +105,7 @@ func (a *app) tell(r *report, o *checkOptions) error {
 			return err
 		}
 	} else {
-		r.print(out)
+		r.print(levelWriter{out})
 	}
 	if r.code != exitOK {
 		return &exitError{r.code, fmt.Errorf("check failed: %d errors, %d warnings", errs, warnings)}
@@ -201,7 +202,8 @@ func (c *siteChecks) format(s *config.Site) []*pipeline.Format {
 	checkKit(r, s, conf, formats)
 	checkAccessLogs(r, s, conf)
 	for _, name := range idleTypes(s.AccessLog.Types, formats) {
-		r.warn(finding{What: whatConfigTypes, File: file, Line: line, Text: fmt.Sprintf("access_log.types gives %s a type, but no format of the site has it", name),
+		r.warn(finding{What: whatConfigTypes, File: file, Line: line, Text: fmt.Sprintf("access_log.types gives %s a type, but no format of the "+
+			"site has it", name),
 			Fix: "take it out, or write the variable's name as the log_format has it"}.of(s.Site))
 	}
 	secrets, err := newSecrets(s, nil)
@@ -236,7 +238,8 @@ func (c *siteChecks) readBy(s *config.Site, logs []string) {
 		if more := len(shared[other]) - 1; more > 0 {
 			which += fmt.Sprintf(" and %d more", more)
 		}
-		c.r.warn(finding{What: whatConfigTwice, File: file, Line: line, Text: fmt.Sprintf("site %s reads %s too: each line becomes an event of both", other, which),
+		c.r.warn(finding{What: whatConfigTwice, File: file, Line: line, Text: fmt.Sprintf("site %s reads %s too: each line becomes an event of both",
+			other, which),
 			Fix: "let one of them have it, unless that is what you want"}.of(s.Site))
 	}
 }

@@ -38,7 +38,8 @@ func checkLog(ctx context.Context, r *report, s *config.Site, pattern string, fo
 	skipped := checkSkipped(r, s, in.Skipped(), pattern)
 	status := in.Status()
 	waits := func(path string) {
-		place.Text, place.Fix = oneLine(path)+" does not exist yet; run waits for it", "if it never comes: compare access_log.paths with the access_log lines of nginx.conf"
+		place.Text, place.Fix = oneLine(path)+" does not exist yet; run waits for it",
+			"if it never comes: compare access_log.paths with the access_log lines of nginx.conf"
 		if why, fix, ok := denied(filepath.Dir(path)); ok && !strings.ContainsAny(filepath.Dir(path), "*?[") {
 			place.Text, place.Fix = why, fix
 			r.fail(place)

@@ -75,7 +75,8 @@ func (ro *rotation) check(r *report, s *config.Site, logs []string) {
 		ro.found = true
 		for _, other := range stanzas[1:] {
 			r.warn(finding{What: whatRotateTwice, Sites: []string{s.Site}, File: other.File, Line: other.Line,
-				Text: fmt.Sprintf("%s is in the stanza of %s already: logrotate takes this one for an error and passes over it", oneLine(log), stanzas[0].At()), Fix: "take the log out of one of them"})
+				Text: fmt.Sprintf("%s is in the stanza of %s already: logrotate takes this one for an error and passes over it", oneLine(log),
+					stanzas[0].At()), Fix: "take the log out of one of them"})
 		}
 		if !done[stanzas[0]] {
 			done[stanzas[0]] = true
@@ -104,7 +105,8 @@ func (c *stanzaCheck) on(w what, o logrotate.Option, text, fix string) finding {
 func (c *stanzaCheck) all() {
 	truncates := c.st.Get("copytruncate")
 	if truncates.Set() {
-		c.r.warn(c.on(whatRotateTruncate, truncates, "copytruncate loses lines by nature: those that Nginx writes between the copy and the truncation are in no file",
+		c.r.warn(c.on(whatRotateTruncate, truncates, "copytruncate loses lines by nature: those that Nginx writes between the copy and the "+
+			"truncation are in no file",
 			"use create and a postrotate that signals Nginx: [ ! -f /run/nginx.pid ] || kill -USR1 `cat /run/nginx.pid`"))
 	} else {
 		c.signal()
@@ -112,11 +114,13 @@ func (c *stanzaCheck) all() {
 	}
 	for _, name := range []string{"copy", "renamecopy"} {
 		if o := c.st.Get(name); o.Set() {
-			c.r.warn(c.on(whatRotateCopy, o, name+" makes another file of what was written: ngxtap knows it again only by its content, and with copy the log is never emptied", "take it out"))
+			c.r.warn(c.on(whatRotateCopy, o, name+" makes another file of what was written: ngxtap knows it again only by its content, and with "+
+				"copy the log is never emptied", "take it out"))
 		}
 	}
 	if o := c.st.Get("shred"); o.Set() {
-		c.r.warn(c.on(whatRotateShred, o, "shred overwrites a log before it is deleted: what was not read by then is lost, though ngxtap holds the file open", "take it out"))
+		c.r.warn(c.on(whatRotateShred, o, "shred overwrites a log before it is deleted: what was not read by then is lost, though ngxtap holds "+
+			"the file open", "take it out"))
 	}
 	c.compress()
 	c.olddir()
@@ -141,7 +145,8 @@ func (c *stanzaCheck) signal() {
 		}
 	}
 	if other.Set() {
-		c.r.warn(c.on(whatRotateSignal, other, other.Name+" does not look as if it told Nginx to open its logs anew: Nginx would write on to the renamed file, and then to one that is deleted", fix))
+		c.r.warn(c.on(whatRotateSignal, other, other.Name+" does not look as if it told Nginx to open its logs anew: Nginx would write on to the "+
+			"renamed file, and then to one that is deleted", fix))
 		return
 	}
 	c.r.warn(c.on(whatRotateSignal, other, "nobody tells Nginx to open its logs anew: it writes on to the renamed file, and then to one that is deleted", fix))
@@ -199,11 +204,14 @@ func (c *stanzaCheck) compress() {
 	delayed := c.st.Get("delaycompress").Set()
 	switch {
 	case !gzip && !delayed:
-		c.r.warn(c.on(whatRotateCompress, o, fmt.Sprintf("%s compresses a log as soon as it is rotated, and ngxtap reads inside of gzip only: what was not read by then is lost", program), "add delaycompress, or compress with gzip"))
+		c.r.warn(c.on(whatRotateCompress, o, fmt.Sprintf("%s compresses a log as soon as it is rotated, and ngxtap reads inside of gzip only: "+
+			"what was not read by then is lost", program), "add delaycompress, or compress with gzip"))
 	case !gzip:
-		c.r.ok(c.on(whatRotateCompress, o, fmt.Sprintf("%s compresses a log one rotation later: what was not read by then is lost, since ngxtap reads inside of gzip only", program), ""))
+		c.r.ok(c.on(whatRotateCompress, o, fmt.Sprintf("%s compresses a log one rotation later: what was not read by then is lost, since ngxtap "+
+			"reads inside of gzip only", program), ""))
 	case !delayed:
-		c.r.warn(c.on(whatRotateCompress, o, "a log is compressed as soon as it is rotated, while workers of Nginx may still write to it: such lines are in no archive, and are lost unless ngxtap runs and has the file open", "add delaycompress"))
+		c.r.warn(c.on(whatRotateCompress, o, "a log is compressed as soon as it is rotated, while workers of Nginx may still write to it: such "+
+			"lines are in no archive, and are lost unless ngxtap runs and has the file open", "add delaycompress"))
 	}
 }
 
@@ -225,7 +233,8 @@ func (c *stanzaCheck) olddir() {
 			return
 		}
 	}
-	c.r.warn(c.on(whatRotateOlddir, o, fmt.Sprintf("rotated logs are moved to %s, where ngxtap does not look: what is not read when they are moved is lost if ngxtap does not run just then", oneLine(dir)),
+	c.r.warn(c.on(whatRotateOlddir, o, fmt.Sprintf("rotated logs are moved to %s, where ngxtap does not look: what is not read when they are "+
+		"moved is lost if ngxtap does not run just then", oneLine(dir)),
 		fmt.Sprintf("set access_log.rotated_dirs: [%s] in %s", oneLine(o.Arg), c.s.File)))
 }
 
@@ -248,15 +257,19 @@ func (c *stanzaCheck) keep() {
 	const fix = "keep more: rotate 14"
 	switch {
 	case n == 0:
-		c.r.warn(c.on(whatRotateKeep, where, "a log is deleted when it is rotated: what was not read by then is lost if ngxtap does not run just then, and if Kafka is away access_log.held_bytes bounds what is held", fix))
+		c.r.warn(c.on(whatRotateKeep, where, "a log is deleted when it is rotated: what was not read by then is lost if ngxtap does not run just "+
+			"then, and if Kafka is away access_log.held_bytes bounds what is held", fix))
 	case n < 0 && last <= 0:
 		c.r.ok(c.on(whatRotateKeep, where, "rotated logs are never deleted", ""))
 	case every == 0:
-		c.r.ok(c.on(whatRotateKeep, where, fmt.Sprintf("%d rotated logs are kept, and they are rotated by size: a flood of requests shortens the time that an outage of Kafka, or of ngxtap, may last", n), ""))
+		c.r.ok(c.on(whatRotateKeep, where, fmt.Sprintf("%d rotated logs are kept, and they are rotated by size: a flood of requests shortens the "+
+			"time that an outage of Kafka, or of ngxtap, may last", n), ""))
 	case last < 48:
-		c.r.warn(c.on(whatRotateKeep, where, fmt.Sprintf("rotated logs are kept for %d hours: an outage of Kafka, or of ngxtap, of that time loses lines", last), fix))
+		c.r.warn(c.on(whatRotateKeep, where, fmt.Sprintf("rotated logs are kept for %d hours: an outage of Kafka, or of ngxtap, of that time "+
+			"loses lines", last), fix))
 	default:
-		c.r.ok(c.on(whatRotateKeep, where, fmt.Sprintf("rotated logs are kept for %d days: an outage of Kafka, or of ngxtap, that is shorter loses nothing", last/24), ""))
+		c.r.ok(c.on(whatRotateKeep, where, fmt.Sprintf("rotated logs are kept for %d days: an outage of Kafka, or of ngxtap, that is shorter "+
+			"loses nothing", last/24), ""))
 	}
 	for _, name := range []string{"size", "maxsize"} {
 		if o := c.st.Get(name); o.Set() && every > 0 {
@@ -273,7 +286,8 @@ func (c *stanzaCheck) folder() {
 	}
 	own := st.Sys().(*syscall.Stat_t)
 	if st.Mode().Perm()&0o002 != 0 || st.Mode().Perm()&0o020 != 0 && own.Gid != 0 {
-		c.r.warn(c.on(whatRotateFolder, logrotate.Option{}, fmt.Sprintf("logrotate refuses to rotate in %s, which others than root can write: the log grows until the disk is full", oneLine(filepath.Dir(c.log))),
+		c.r.warn(c.on(whatRotateFolder, logrotate.Option{}, fmt.Sprintf("logrotate refuses to rotate in %s, which others than root can write: the "+
+			"log grows until the disk is full", oneLine(filepath.Dir(c.log))),
 			fmt.Sprintf("chmod go-w %s, or name the user and the group: su root %s", oneLine(filepath.Dir(c.log)), groupName(own.Gid))))
 	}
 }

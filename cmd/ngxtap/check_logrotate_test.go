@@ -59,14 +59,17 @@ func TestCheckOfLogrotate(t *testing.T) {
 	f("copytruncate", " daily\n rotate 14\n copytruncate\n", "warning  DIR/logrotate.conf:4: site shop: copytruncate loses lines by nature")
 	f("nocopytruncate", good+" copytruncate\n nocopytruncate\n")
 	f("nobody tells Nginx", " daily\n rotate 14\n", "DIR/logrotate.conf:1: site shop: nobody tells Nginx")
-	f("a script that tells somebody else", " daily\n rotate 14\n postrotate\n  systemctl restart rsyslog\n endscript\n", "DIR/logrotate.conf:4: site shop: postrotate does not look as if")
-	for _, script := range []string{"invoke-rc.d nginx rotate >/dev/null 2>&1", "systemctl reload nginx", "nginx -s reopen", "/usr/sbin/nginx -s reload", "service nginx rotate",
+	f("a script that tells somebody else", " daily\n rotate 14\n postrotate\n  systemctl restart rsyslog\n endscript\n",
+		"DIR/logrotate.conf:4: site shop: postrotate does not look as if")
+	for _, script := range []string{"invoke-rc.d nginx rotate >/dev/null 2>&1", "systemctl reload nginx", "nginx -s reopen",
+		"/usr/sbin/nginx -s reload", "service nginx rotate",
 		"[ ! -f /var/run/nginx.pid ] || kill -USR1 `cat /var/run/nginx.pid`", "systemctl kill -s USR1 nginx.service"} {
 		f(script, " daily\n rotate 14\n postrotate\n"+script+"\n endscript\n")
 		f("last: "+script, " daily\n rotate 14\n lastaction\n"+script+"\n endscript\n")
 	}
 	f("too early", " daily\n rotate 14\n compress\n"+usr1, "DIR/logrotate.conf:4: site shop: a log is compressed as soon as it is rotated")
-	f("xz too early", " daily\n rotate 14\n compress\n compresscmd /usr/bin/xz\n"+usr1, "DIR/logrotate.conf:5: site shop: xz compresses a log as soon as it is rotated")
+	f("xz too early", " daily\n rotate 14\n compress\n compresscmd /usr/bin/xz\n"+usr1,
+		"DIR/logrotate.conf:5: site shop: xz compresses a log as soon as it is rotated")
 	f("zstd in time", " compresscmd /usr/bin/zstd\n"+good)
 	f("a compressor that is not used", " daily\n rotate 14\n compresscmd /usr/bin/xz\n"+usr1)
 	f("olddir", good+" olddir old\n", "DIR/logrotate.conf:10: site shop: rotated logs are moved to DIR/log/old")
@@ -110,7 +113,8 @@ func TestCheckOfOlddir(t *testing.T) {
 }
 
 func TestCheckWithoutLogrotate(t *testing.T) {
-	if out := rotationFindings(t, "/other/*.log {\n}\n", nil); !strings.Contains(out, "ok       DIR/logrotate.conf: no stanza is for a log of a site") || strings.Contains(out, "warning") {
+	if out := rotationFindings(t, "/other/*.log {\n}\n", nil); !strings.Contains(out,
+		"ok       DIR/logrotate.conf: no stanza is for a log of a site") || strings.Contains(out, "warning") {
 		t.Error(out)
 	}
 	r := &report{}

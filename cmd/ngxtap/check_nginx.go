@@ -24,12 +24,14 @@ func checkAccessLogs(r *report, s *config.Site, conf *logformat.Conf) {
 			r.misfit(f)
 		}
 		if a.Buffer != "" && a.Flush == "" && !a.Gzip {
-			f.What, f.Text = whatBuffer, fmt.Sprintf("access_log %s has buffer= without flush=: its lines come only when %s are full, and are lost if Nginx dies before", a.Path, a.Buffer)
+			f.What, f.Text = whatBuffer, fmt.Sprintf("access_log %s has buffer= without flush=: its lines come only when %s are full, and are "+
+				"lost if Nginx dies before", a.Path, a.Buffer)
 			f.Fix = "add flush=1s"
 			r.warn(f)
 		}
 		if a.Variables {
-			f.What, f.Text = whatVariables, fmt.Sprintf("access_log %s has variables in its path: the workers open it, not the master, so they must be able to write its folder, and whoever "+
+			f.What, f.Text = whatVariables, fmt.Sprintf("access_log %s has variables in its path: the workers open it, not the master, so they "+
+				"must be able to write its folder, and whoever "+
 				"chooses the variables' values names the files", a.Path)
 			f.Fix = "let each server write a log of its own, or take only variables that a map makes"
 			r.warn(f)
@@ -112,7 +114,8 @@ func checkFileCache(r *report, s *config.Site, conf *logformat.Conf) {
 			continue
 		}
 		r.warn(finding{What: whatFileCache, Sites: []string{s.Site}, File: c.File, Line: c.Line,
-			Text: fmt.Sprintf("open_log_file_cache looks only every %v whether a log was renamed, and writes to the old one meanwhile; access_log.rotate_grace is %v", valid, s.AccessLog.RotateGrace),
-			Fix:  fmt.Sprintf("set valid=%v there, or rotate_grace: %v in %s", s.AccessLog.RotateGrace, valid+time.Second, s.File)})
+			Text: fmt.Sprintf("open_log_file_cache looks only every %v whether a log was renamed, and writes to the old one meanwhile; "+
+				"access_log.rotate_grace is %v", valid, s.AccessLog.RotateGrace),
+			Fix: fmt.Sprintf("set valid=%v there, or rotate_grace: %v in %s", s.AccessLog.RotateGrace, valid+time.Second, s.File)})
 	}
 }

@@ -52,14 +52,17 @@ func TestCheckOfAccessLogs(t *testing.T) {
 	f("another log", "access_log DIR/b.log main gzip;", "", nil, "")
 	f("gzip", "access_log DIR/a.log main gzip buffer=32k flush=1s;", "error", nil, "DIR/nginx.conf:3: access_log DIR/a.log has gzip")
 	f("gzip of a glob", "access_log DIR/b.log main gzip;", "error", glob, "DIR/nginx.conf:3: access_log DIR/b.log has gzip")
-	f("buffer", "access_log DIR/a.log main buffer=32k;", "warning", nil, "DIR/nginx.conf:3: access_log DIR/a.log has buffer= without flush=: its lines come only when 32k are full")
+	f("buffer", "access_log DIR/a.log main buffer=32k;", "warning", nil,
+		"DIR/nginx.conf:3: access_log DIR/a.log has buffer= without flush=: its lines come only when 32k are full")
 	f("buffer with flush", "access_log DIR/a.log main buffer=32k flush=1s;", "", nil, "")
 	f("variables", "access_log DIR/$host.log main;", "warning", nil, "DIR/nginx.conf:3: access_log DIR/$host.log has variables in its path")
 	f("cache", "open_log_file_cache max=1000;\naccess_log DIR/$host.log main;", "warning", nil, "DIR/nginx.conf:3: open_log_file_cache looks only every 1m0s")
 	f("cache that is short", "open_log_file_cache max=1000 valid=5s;\naccess_log DIR/a.log main;", "", nil, "")
 	f("cache of no variables", "open_log_file_cache max=1000;\naccess_log DIR/a.log main;", "", nil, "")
-	f("cache and grace", "open_log_file_cache max=1000;\naccess_log DIR/$host.log main;", "warning", func(a *config.AccessLog) { a.RotateGrace = 2 * time.Minute }, "has variables in its path")
-	f("off", "access_log DIR/a.log main;\nserver { location /favicon.ico { access_log off; } }", "ok", nil, "not every request that Nginx serves is in the log: DIR/nginx.conf:4: access_log off (server, location /favicon.ico)")
+	f("cache and grace", "open_log_file_cache max=1000;\naccess_log DIR/$host.log main;", "warning",
+		func(a *config.AccessLog) { a.RotateGrace = 2 * time.Minute }, "has variables in its path")
+	f("off", "access_log DIR/a.log main;\nserver { location /favicon.ico { access_log off; } }", "ok", nil,
+		"not every request that Nginx serves is in the log: DIR/nginx.conf:4: access_log off (server, location /favicon.ico)")
 	f("if", "access_log DIR/a.log main if=$loggable;", "ok", nil, "DIR/nginx.conf:3: logged if=$loggable (http)")
 	f("syslog", "access_log DIR/a.log main;\naccess_log syslog:server=127.0.0.1 main;", "ok", nil, "DIR/nginx.conf:4: logged to syslog (http)")
 }

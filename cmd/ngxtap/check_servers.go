@@ -30,7 +30,8 @@ func (d *daemon) checkServers(ctx context.Context, r *report, formats map[string
 
 // kafkaKeys says at which key a finding about Kafka is mended; the longest beginning counts.
 var kafkaKeys = map[string]string{
-	"kafka": "kafka", "kafka.broker": "kafka.brokers", "kafka.login": "kafka.sasl", "kafka.transactions": "kafka.delivery", "kafka.compression": "kafka.compression",
+	"kafka": "kafka", "kafka.broker": "kafka.brokers", "kafka.login": "kafka.sasl", "kafka.transactions": "kafka.delivery",
+	"kafka.compression":         "kafka.compression",
 	"kafka.transaction_timeout": "kafka.transaction_timeout", "kafka.state": "kafka.state_topic",
 }
 
@@ -134,7 +135,8 @@ func (d *daemon) checkRegistry(ctx context.Context, r *report, formats map[strin
 					at.Text = "the registry knows the schema, subject " + subject
 				}
 				if readOnly, err := d.registry.ReadOnly(ctx, subject); err == nil && readOnly && !known {
-					at.What, at.Text = whatRegMode, fmt.Sprintf("the registry is read-only for subject %s, and does not know the schema of format %s: its lines would go %s", subject, f.Name(), refusedTo(s))
+					at.What, at.Text = whatRegMode, fmt.Sprintf("the registry is read-only for subject %s, and does not know the schema of format "+
+						"%s: its lines would go %s", subject, f.Name(), refusedTo(s))
 					at.File, at.Line, at.Fix = place.File, place.Line, "have its mode set to READWRITE, or the schema registered (ngxtap schema show prints it)"
 					r.fail(at)
 					continue
@@ -184,7 +186,8 @@ func (d *daemon) checkLevel(ctx context.Context, r *report, s *config.Site, subj
 	f.File, f.Line = s.Where("on_change")
 	if level == "NONE" {
 		if s.OnChange.Breaking == "evolve" {
-			f.Text, f.Fix = "neither the registry (level NONE) nor on_change.breaking stops a change that readers can't read", "set on_change.breaking to quarantine or hold, or another level"
+			f.Text, f.Fix = "neither the registry (level NONE) nor on_change.breaking stops a change that readers can't read",
+				"set on_change.breaking to quarantine or hold, or another level"
 			r.warn(f)
 			return
 		}

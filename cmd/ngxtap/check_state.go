@@ -42,8 +42,9 @@ func checkUnread(r *report, cfg *config.Config) {
 
 // checkSecretFiles warns of files with secrets that everybody may read.
 func checkSecretFiles(r *report, cfg *config.Config) {
-	for key, path := range map[string]string{"kafka.sasl.password": cfg.Kafka.SASL.PasswordFile, "kafka.tls.key_file": cfg.Kafka.TLS.KeyFile, "registry.tls.key_file": cfg.Registry.TLS.KeyFile,
-		"state_dir": keyFile(cfg.StateDir)} {
+	for key, path := range map[string]string{"kafka.sasl.password": cfg.Kafka.SASL.PasswordFile, "kafka.tls.key_file": cfg.Kafka.TLS.KeyFile,
+		"registry.tls.key_file": cfg.Registry.TLS.KeyFile,
+		"state_dir":             keyFile(cfg.StateDir)} {
 		if path == "" {
 			continue
 		}
@@ -52,7 +53,8 @@ func checkSecretFiles(r *report, cfg *config.Config) {
 			continue // config said that it can't be read
 		}
 		file, line := cfg.Where(key)
-		r.warn(finding{What: whatSecret, File: file, Line: line, Text: fmt.Sprintf("%s: everybody on this host may read %s", key, oneLine(path)), Fix: "chmod o-r " + oneLine(path)})
+		r.warn(finding{What: whatSecret, File: file, Line: line, Text: fmt.Sprintf("%s: everybody on this host may read %s", key, oneLine(path)),
+			Fix: "chmod o-r " + oneLine(path)})
 	}
 }
 
@@ -83,7 +85,8 @@ func checkState(r *report, cfg *config.Config, u unit) (running bool) {
 			at = parent
 		default:
 			f.Text = fmt.Sprintf("state_dir: %s: %v for user %s", oneLine(at), err, userName(uint32(os.Geteuid())))
-			f.Fix = fmt.Sprintf("let it belong to this user (install -d -o %s -m 0700 %s), or set state_dir", userName(uint32(os.Geteuid())), oneLine(cfg.StateDir))
+			f.Fix = fmt.Sprintf("let it belong to this user (install -d -o %s -m 0700 %s), or set state_dir", userName(uint32(os.Geteuid())),
+				oneLine(cfg.StateDir))
 			r.misfit(f)
 			return false
 		}
@@ -130,7 +133,8 @@ func checkDisk(r *report, dir string, f finding) {
 	f.What = whatStateDisk
 	switch st.Type {
 	case unix.TMPFS_MAGIC, unix.RAMFS_MAGIC:
-		f.Text = fmt.Sprintf("%s lies in memory and is gone after a reboot: hashes of secrets get another key and can't be joined with those before, and an ngxtap.state "+
+		f.Text = fmt.Sprintf("%s lies in memory and is gone after a reboot: hashes of secrets get another key and can't be joined with those "+
+			"before, and an ngxtap.state "+
 			"that was set back is not noticed", oneLine(dir))
 		f.Fix = "set state_dir to a folder on a disk, or headers.hash_key"
 		r.warn(f)
@@ -140,7 +144,8 @@ func checkDisk(r *report, dir string, f finding) {
 	}
 	free := st.Bavail * uint64(st.Bsize) //nolint:gosec // a block size is positive
 	if free < stateSpace || st.Files > 0 && st.Ffree < 100 {
-		f.Text, f.Fix = fmt.Sprintf("the disk of %s has %d bytes and %d files left", oneLine(dir), free, st.Ffree), "make room: without it the position kept on this host grows old"
+		f.Text, f.Fix = fmt.Sprintf("the disk of %s has %d bytes and %d files left", oneLine(dir), free, st.Ffree),
+			"make room: without it the position kept on this host grows old"
 		r.warn(f)
 	}
 }
@@ -194,7 +199,8 @@ func checkAdmin(r *report, cfg *config.Config, running bool) {
 	}
 	host, _, err := net.SplitHostPort(listen)
 	if ip := net.ParseIP(host); err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		f.Text, f.Fix = fmt.Sprintf("admin.listen: %s can be reached from other hosts, without a password", listen), "listen on 127.0.0.1, or let a firewall pass only the one who scrapes it"
+		f.Text, f.Fix = fmt.Sprintf("admin.listen: %s can be reached from other hosts, without a password", listen),
+			"listen on 127.0.0.1, or let a firewall pass only the one who scrapes it"
 		r.warn(f)
 	}
 }
@@ -211,7 +217,8 @@ func checkLimits(r *report, cfg *config.Config, logs int, u unit) {
 	}
 	// Two descriptors for each log (the file and the one before it while it is rotated), three for each site, and those kept for connections.
 	need := uint64(2*logs + 3*len(cfg.Sites) + 64)
-	f := finding{What: whatFiles, Text: fmt.Sprintf("%d open files are allowed (%s); %d logs of %d sites may need %d", allowed, whose, logs, len(cfg.Sites), need)}
+	f := finding{What: whatFiles, Text: fmt.Sprintf("%d open files are allowed (%s); %d logs of %d sites may need %d", allowed, whose, logs,
+		len(cfg.Sites), need)}
 	if need > allowed {
 		f.Fix = "raise LimitNOFILE in the unit"
 		r.warn(f)
@@ -224,7 +231,8 @@ func checkLimits(r *report, cfg *config.Config, logs int, u unit) {
 			continue
 		}
 		if n, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && n < need {
-			r.warn(finding{What: whatInotify, Text: fmt.Sprintf("fs.inotify.%s is %d, and %d may be needed: the logs beyond that are polled, and their lines come a little later", name, n, need),
+			r.warn(finding{What: whatInotify, Text: fmt.Sprintf("fs.inotify.%s is %d, and %d may be needed: the logs beyond that are polled, and "+
+				"their lines come a little later", name, n, need),
 				Fix: fmt.Sprintf("sysctl -w fs.inotify.%s=%d, and keep it in /etc/sysctl.d", name, 2*need)})
 		}
 	}

@@ -60,8 +60,10 @@ func (c *tlsCheck) own() {
 		for _, cert := range certs {
 			c.age(cert, f.w, f.key, oneLine(f.path)+": the certificate of "+oneLine(cert.Subject.String()))
 		}
-		if f.w == c.client && len(certs[0].ExtKeyUsage) > 0 && !slices.Contains(certs[0].ExtKeyUsage, x509.ExtKeyUsageClientAuth) && !slices.Contains(certs[0].ExtKeyUsage, x509.ExtKeyUsageAny) {
-			c.r.warn(c.finding(f.w, f.key, oneLine(f.path)+": the certificate is not one for clients (extended key usage clientAuth); servers may refuse it", "have one issued with clientAuth"))
+		if f.w == c.client && len(certs[0].ExtKeyUsage) > 0 && !slices.Contains(certs[0].ExtKeyUsage,
+			x509.ExtKeyUsageClientAuth) && !slices.Contains(certs[0].ExtKeyUsage, x509.ExtKeyUsageAny) {
+			c.r.warn(c.finding(f.w, f.key, oneLine(f.path)+": the certificate is not one for clients (extended key usage clientAuth); servers may "+
+				"refuse it", "have one issued with clientAuth"))
 		}
 	}
 }
@@ -100,9 +102,11 @@ func (c *tlsCheck) age(cert *x509.Certificate, w what, key, whose string) {
 	case left <= 0:
 		c.r.fail(c.finding(w, key, whose+" has ended on "+end, "renew it (or set this host's clock, which says "+c.now.UTC().Format(time.RFC3339)+")"))
 	case c.now.Before(cert.NotBefore):
-		c.r.fail(c.finding(w, key, whose+" begins only on "+cert.NotBefore.UTC().Format("2006-01-02 15:04 MST"), "set this host's clock, which says "+c.now.UTC().Format(time.RFC3339)))
+		c.r.fail(c.finding(w, key, whose+" begins only on "+cert.NotBefore.UTC().Format("2006-01-02 15:04 MST"),
+			"set this host's clock, which says "+c.now.UTC().Format(time.RFC3339)))
 	case left < soon:
-		c.r.warn(c.finding(w, key, fmt.Sprintf("%s ends in %d days, on %s", whose, int(left.Hours()/24), end), "renew it; ngxtap takes the new one up by itself"))
+		c.r.warn(c.finding(w, key, fmt.Sprintf("%s ends in %d days, on %s", whose, int(left.Hours()/24), end),
+			"renew it; ngxtap takes the new one up by itself"))
 	}
 }
 
@@ -195,13 +199,15 @@ func (c *tlsCheck) judge(addr string, conf *tls.Config, chain []*x509.Certificat
 			trusted = oneLine(c.t.CAFile)
 		}
 		issuer := oneLine(chain[len(chain)-1].Issuer.String())
-		c.r.fail(c.finding(c.trusted, ".ca_file", fmt.Sprintf("%s is issued by %s, which is not among %s", whose, issuer, trusted), fmt.Sprintf("put the certificate of that authority into a file and name it in %s.ca_file", c.key)))
+		c.r.fail(c.finding(c.trusted, ".ca_file", fmt.Sprintf("%s is issued by %s, which is not among %s", whose, issuer, trusted),
+			fmt.Sprintf("put the certificate of that authority into a file and name it in %s.ca_file", c.key)))
 	case err != nil:
 		c.r.fail(c.finding(c.server, "", fmt.Sprintf("%s: %v", whose, err), "renew it"))
 	default:
 		if err := leaf.VerifyHostname(conf.ServerName); err != nil {
 			names := append(slices.Clone(leaf.DNSNames), addresses(leaf)...)
-			c.r.fail(c.finding(c.server, ".server_name", fmt.Sprintf("%s is not for the name %s but for %s", whose, conf.ServerName, oneLine(strings.Join(names, ", "))),
+			c.r.fail(c.finding(c.server, ".server_name", fmt.Sprintf("%s is not for the name %s but for %s", whose, conf.ServerName,
+				oneLine(strings.Join(names, ", "))),
 				"name the server as its certificate does, or set "+c.key+".server_name"))
 			return
 		}

@@ -29,8 +29,9 @@ type authority struct {
 func newAuthority(t *testing.T, name string) *authority {
 	t.Helper()
 	a := &authority{file: filepath.Join(t.TempDir(), name+".pem")}
-	cert := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	cert := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(1000 * time.Hour),
+		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	pair := a.sign(t, cert, nil)
 	a.cert, a.key = pair.Leaf, pair.PrivateKey.(*ecdsa.PrivateKey)
 	writePEM(t, a.file, pair.Certificate[0])
@@ -69,7 +70,8 @@ func (a *authority) sign(t *testing.T, cert *x509.Certificate, parent *authority
 // server shows a certificate that is valid for so long, for a name, and returns its address.
 func (a *authority) server(t *testing.T, name string, from, to time.Duration) string {
 	t.Helper()
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "broker"}, NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to),
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "broker"}, NotBefore: time.Now().Add(from),
+		NotAfter: time.Now().Add(to),
 		DNSNames: []string{name}, IPAddresses: []net.IP{net.ParseIP(name)}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	if leaf.IPAddresses[0] == nil {
 		leaf.IPAddresses = nil
@@ -123,10 +125,13 @@ func TestCheckOfCertificates(t *testing.T) {
 	f("soon", ca.server(t, "127.0.0.1", -hour, 73*hour), trust, levelWarning, "ends in 3 days")
 	f("over", ca.server(t, "127.0.0.1", -2*hour, -hour), trust, levelError, "has ended on")
 	f("not yet", ca.server(t, "127.0.0.1", hour, long), trust, levelError, "begins only on")
-	f("another name", ca.server(t, "kafka.example", -hour, long), trust, levelError, "is not for the name 127.0.0.1 but for kafka.example; name the server as its certificate does, or set kafka.tls.server_name")
+	f("another name", ca.server(t, "kafka.example", -hour, long), trust, levelError,
+		"is not for the name 127.0.0.1 but for kafka.example; name the server as its certificate does, or set kafka.tls.server_name")
 	f("a name that is set", ca.server(t, "kafka.example", -hour, long), config.TLS{CAFile: ca.file, ServerName: "kafka.example"}, "", "")
-	f("another authority", ca.server(t, "127.0.0.1", -hour, long), config.TLS{CAFile: other.file}, levelError, "is issued by CN=ca-one, which is not among "+other.file)
-	f("the system's authorities", ca.server(t, "127.0.0.1", -hour, long), config.TLS{Enabled: true}, levelError, "which is not among the authorities that this system trusts")
+	f("another authority", ca.server(t, "127.0.0.1", -hour, long), config.TLS{CAFile: other.file}, levelError,
+		"is issued by CN=ca-one, which is not among "+other.file)
+	f("the system's authorities", ca.server(t, "127.0.0.1", -hour, long), config.TLS{Enabled: true}, levelError,
+		"which is not among the authorities that this system trusts")
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -149,12 +154,14 @@ func TestCheckOfOurCertificates(t *testing.T) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			t.Helper()
-			pair := ca.sign(t, &x509.Certificate{SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "web-01"}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(to),
+			pair := ca.sign(t, &x509.Certificate{SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "web-01"},
+				NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(to),
 				ExtKeyUsage: []x509.ExtKeyUsage{usage}}, ca)
 			file := filepath.Join(dir, "client.pem")
 			writePEM(t, file, pair.Certificate[0])
 			r := &report{}
-			c := &tlsCheck{r, &config.Config{Files: []string{"ngxtap.yaml"}}, config.TLS{CertFile: file, CAFile: ca.file}, "kafka.tls", whatKafkaTLS, whatKafkaClient, whatKafkaCA, time.Now()}
+			c := &tlsCheck{r, &config.Config{Files: []string{"ngxtap.yaml"}}, config.TLS{CertFile: file, CAFile: ca.file}, "kafka.tls", whatKafkaTLS,
+				whatKafkaClient, whatKafkaCA, time.Now()}
 			c.own()
 			switch {
 			case level == "" && len(r.found) > 0, level != "" && (len(r.found) != 1 || r.found[0].Level != level || r.found[0].What != whatKafkaClient || !strings.Contains(r.found[0].Text, words)):

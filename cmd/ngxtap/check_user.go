@@ -105,10 +105,7 @@ func identityOf(who *user.User, more []string) (*identity, error) {
 func (a *app) checkAs(ctx context.Context, id *identity) error {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", a.args...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
-	if e, ok := a.err.(escaper); ok {
-		cmd.Stderr = e.w // it has its own
-	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, below(a.err) // it has an escaper of its own
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id.uid, Gid: id.gid, Groups: id.groups}}
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -130,6 +127,11 @@ func checkedAs(r *report, u unit) {
 		f.Fix = "if the service runs as another user, say --user NAME: it may not be able to read what root can"
 		if u.user == "root" || u.file != "" && u.user == "" {
 			f.Text, f.Fix = "checked as root, as whom the service runs ("+u.file+")", ""
+		} else if _, err := user.Lookup(u.user); u.user != "" && err != nil {
+			f.File, f.Text = u.file, fmt.Sprintf("the service runs as user %s, who does not exist here; checked as root", oneLine(u.user))
+			f.Fix = "make that user: useradd --system --no-create-home " + oneLine(u.user) + ", or let systemd-sysusers make it"
+			r.warn(f)
+			return
 		}
 	}
 	r.ok(f)

@@ -127,13 +127,16 @@ func group(name string) string {
 }
 
 // switches are the options that "no" before the name turns off.
-var switches = []string{"allowhardlink", "compress", "copy", "copytruncate", "create", "createolddir", "dateext", "dateyesterday", "delaycompress", "mail", "olddir",
+var switches = []string{"allowhardlink", "compress", "copy", "copytruncate", "create", "createolddir", "dateext", "dateyesterday", "delaycompress",
+	"mail", "olddir",
 	"renamecopy", "sharedscripts", "shred"}
 
 // scripts are the options that hold text up to a line "endscript".
 var scripts = []string{"firstaction", "lastaction", "prerotate", "postrotate", "preremove"}
 
 // known are all other options.
-var known = []string{"addextension", "compresscmd", "compressext", "compressoptions", "dateformat", "datehourago", "error", "errors", "extension", "ifempty", "ignoreduplicates",
-	"include", "mailfirst", "maillast", "maxage", "maxsize", "minage", "minsize", "missingok", "nomissingok", "notifempty", "rotate", "shredcycles", "start", "su", "tabooext",
+var known = []string{"addextension", "compresscmd", "compressext", "compressoptions", "dateformat", "datehourago", "error", "errors", "extension",
+	"ifempty", "ignoreduplicates",
+	"include", "mailfirst", "maillast", "maxage", "maxsize", "minage", "minsize", "missingok", "nomissingok", "notifempty", "rotate", "shredcycles",
+	"start", "su", "tabooext",
 	"taboopat", "uncompresscmd"}

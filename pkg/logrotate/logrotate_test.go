@@ -62,7 +62,8 @@ const nginx = `/var/log/nginx/*.log {
 `
 
 func TestDebian(t *testing.T) {
-	dir, c := conf(t, "logrotate.conf", debian, "logrotate.d/nginx", nginx, "logrotate.d/nginx.dpkg-old", "/var/log/nginx/*.log {\n}\n", "logrotate.d/apt", "/var/log/apt/*.log {\n monthly\n}\n")
+	dir, c := conf(t, "logrotate.conf", debian, "logrotate.d/nginx", nginx, "logrotate.d/nginx.dpkg-old", "/var/log/nginx/*.log {\n}\n",
+		"logrotate.d/apt", "/var/log/apt/*.log {\n monthly\n}\n")
 	if len(c.Warnings) != 0 || len(c.Files) != 3 {
 		t.Errorf("files %v, warnings %v", c.Files, c.Warnings)
 	}
@@ -71,7 +72,8 @@ func TestDebian(t *testing.T) {
 		t.Fatalf("found %v", found)
 	}
 	s := found[0]
-	for name, want := range map[string]string{"rotate": "14 4", "create": "0640 www-data adm 8", "su": "root adm 4", "delaycompress": " 6", "dateext": "", "nocompress": "", "copytruncate": ""} {
+	for name, want := range map[string]string{"rotate": "14 4", "create": "0640 www-data adm 8", "su": "root adm 4", "delaycompress": " 6",
+		"dateext": "", "nocompress": "", "copytruncate": ""} {
 		o := s.Get(name)
 		got := ""
 		if o.Set() {
@@ -90,7 +92,8 @@ func TestDebian(t *testing.T) {
 	if s := c.For("/var/log/apt/x.log")[0]; s.When().Name != "monthly" || s.Get("rotate").Arg != "4" {
 		t.Errorf("the options of one stanza count for another: %+v", s)
 	}
-	for _, path := range []string{"/var/log/nginx/access.log.1", "/var/log/nginx/sub/access.log", "/var/log/nginx/.access.log", "/var/log/nginx", "/other/access.log"} {
+	for _, path := range []string{"/var/log/nginx/access.log.1", "/var/log/nginx/sub/access.log", "/var/log/nginx/.access.log", "/var/log/nginx",
+		"/other/access.log"} {
 		if found := c.For(path); len(found) != 0 {
 			t.Errorf("%s: found %v", path, found[0].At())
 		}
@@ -124,12 +127,14 @@ func TestStanzas(t *testing.T) {
 	f("globs", "/a/*.log /b/x.log\n\"/with space/*.log\" '/q'\n{\n daily\n}\n", "3 /a/*.log,/b/x.log,/with space/*.log,/q {daily}")
 	f("one line", "/a { daily\n rotate 3\n}\n/b{\n}", "1 /a {daily; rotate 3}", "4 /b {}")
 	f("equals", "/a {\n size=100k\n rotate = 3\n}", "1 /a {rotate 3; size 100k}")
-	f("the later counts", "compress\nweekly\n/a {\n nocompress\n size 1M\n daily\n}\nnocompress\n/b {\n compress\n}", "3 /a {daily; nocompress}", "9 /b {compress; weekly}")
+	f("the later counts", "compress\nweekly\n/a {\n nocompress\n size 1M\n daily\n}\nnocompress\n/b {\n compress\n}", "3 /a {daily; nocompress}",
+		"9 /b {compress; weekly}")
 	f("globals after", "/a {\n}\ndaily\n/b {\n}", "1 /a {}", "4 /b {daily}")
 	f("quoted", "/a {\n olddir \"/x y\"\n compresscmd '/usr/bin/xz'\n}", "1 /a {compresscmd /usr/bin/xz; olddir /x y}")
 	f("comments", "# /x {\n/a { # not read as one\n # daily\n rotate 2\n}\n", "2 /a {rotate 2}")
 	f("comment among paths", "/a\n# x {\n/b {\n}", "3 /a,/b {}")
-	f("braces in a script", "/a {\n postrotate\n  for i in ${x}; do { :; }; done\n }\n endscript\n daily\n}", "1 /a {daily; postrotate   for i in ${x}; do { :; }; done| }}")
+	f("braces in a script", "/a {\n postrotate\n  for i in ${x}; do { :; }; done\n }\n endscript\n daily\n}",
+		"1 /a {daily; postrotate   for i in ${x}; do { :; }; done| }}")
 	f("unknown", "dayly\n/a {\n rotat 3\n}", "2 /a {}", `1 unknown option "dayly"`, `3 unknown option "rotat"`)
 	f("crlf", "/a {\r\n daily\r\n}\r\n", "1 /a {daily}")
 
@@ -201,9 +206,11 @@ func TestAgainstLogrotate(t *testing.T) {
 	if err != nil {
 		t.Skip("logrotate is not installed")
 	}
-	dir, _ := conf(t, "c", "rotate 3\ninclude DIR/d\n", "d/1", "DIR/log/*.log DIR/log/with\\ space\n\"DIR/log/quoted x\"\n{\n size=1\n}\n", "d/2.bak", "DIR/log/taboo {\n}\n",
+	dir, _ := conf(t, "c", "rotate 3\ninclude DIR/d\n", "d/1", "DIR/log/*.log DIR/log/with\\ space\n\"DIR/log/quoted x\"\n{\n size=1\n}\n",
+		"d/2.bak", "DIR/log/taboo {\n}\n",
 		"d/3", "DIR/log/[!b]at {\n postrotate\n  }\n endscript\n weekly\n}\n", "d/4", "DIR/log/broken {\n daily\n", "d/5", "DIR/log/sub/* {\n}\n",
-		"log/a.log", "x", "log/.b.log", "x", "log/with space", "x", "log/quoted x", "x", "log/taboo", "x", "log/cat", "x", "log/bat", "x", "log/broken", "x", "log/sub/x", "x", "log/none", "x")
+		"log/a.log", "x", "log/.b.log", "x", "log/with space", "x", "log/quoted x", "x", "log/taboo", "x", "log/cat", "x", "log/bat", "x",
+		"log/broken", "x", "log/sub/x", "x", "log/none", "x")
 	out, _ := exec.Command(program, "-d", "-s", dir+"/state", dir+"/c").CombinedOutput()
 	c, err := Read(dir + "/c")
 	if err != nil {

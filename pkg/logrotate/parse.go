@@ -17,7 +17,8 @@ const (
 )
 
 // taboo are the ends of names that an included folder's files must not have, and patterns of names, by default.
-var taboo = []string{"*,v", "*.bak", "*.cfsaved", "*.disabled", "*.dpkg-bak", "*.dpkg-del", "*.dpkg-dist", "*.dpkg-new", "*.dpkg-old", "*.dpkg-tmp", "*.rhn-cfg-tmp-*",
+var taboo = []string{"*,v", "*.bak", "*.cfsaved", "*.disabled", "*.dpkg-bak", "*.dpkg-del", "*.dpkg-dist", "*.dpkg-new", "*.dpkg-old", "*.dpkg-tmp",
+	"*.rhn-cfg-tmp-*",
 	"*.rpmnew", "*.rpmorig", "*.rpmsave", "*.swp", "*.ucf-dist", "*.ucf-new", "*.ucf-old", "*~"}
 
 // Read reads the configuration at path and all that it includes. The error says that the file itself can't be read; what is wrong in it, or

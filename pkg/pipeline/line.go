@@ -231,7 +231,7 @@ func (l *line) enter(id string) {
 // the site may not go past this line: then the line is as if it had not been read.
 func (l *line) line(raw []byte, off int64) bool {
 	size := int64(len(raw)) + 1
-	if len(raw) == 0 || len(raw) == 1 && raw[0] == '\r' {
+	if blank(raw) {
 		l.count.Read += size
 		l.count.Blank += size
 		l.tally.blank++
@@ -256,6 +256,9 @@ func (l *line) line(raw []byte, off int64) bool {
 	l.count.Read += size
 	return true
 }
+
+// blank says whether a line is passed over.
+func blank(raw []byte) bool { return len(raw) == 0 || len(raw) == 1 && raw[0] == '\r' }
 
 // event appends raw as an event of the first format that takes it; otherwise it says why not.
 func (l *line) event(raw []byte) (rej rejection) {

@@ -138,6 +138,7 @@ func serverProperties(i int, brokers, controllers, extra []string) string {
 		"log.dirs=data",
 		"auto.create.topics.enable=false",
 		"group.initial.rebalance.delay.ms=0",
+		"log.retention.ms=-1",            // a record has the time of its line, and lines of tests have fixed dates
 		"broker.session.timeout.ms=5000", // a killed broker can't come back before its old session has ended
 		"log.cleaner.dedupe.buffer.size=16000000",
 		fmt.Sprintf("default.replication.factor=%d", copies),

@@ -102,7 +102,8 @@ func TestCheckAsTheServicesUser(t *testing.T) {
 		c.Sites[0].AccessLog = []string{"nginx_conf: " + filepath.Join(s.dir, "nginx.conf")}
 	})
 	public(t, h)
-	must(os.WriteFile(filepath.Join(s.dir, "nginx.conf"), []byte("http {\n log_format main '"+harness.LogFormat+"';\n include "+s.dir+"/more.conf;\n}\n"), 0o644),
+	must(os.WriteFile(filepath.Join(s.dir, "nginx.conf"), []byte("http {\n log_format main '"+harness.LogFormat+"';\n include "+
+		""+s.dir+"/more.conf;\n}\n"), 0o644),
 		os.WriteFile(filepath.Join(s.dir, "more.conf"), []byte("access_log "+s.path+" main;\n"), 0o600), os.Chmod(s.path, 0o640), os.Chown(s.path, 0, gid))
 	unit := filepath.Join(s.dir, "x.service")
 	must(os.WriteFile(unit, []byte("[Service]\nUser = nobody\n"), 0o644))
@@ -120,6 +121,12 @@ func TestCheckAsTheServicesUser(t *testing.T) {
 	if code != 78 {
 		t.Errorf("exit code %d", code)
 	}
+
+	// A unit whose user nobody has made yet.
+	orphan := filepath.Join(s.dir, "orphan.service")
+	must(os.WriteFile(orphan, []byte("[Service]\nUser=no-such-user\n"), 0o644))
+	all, _ = checked(t, h, "--unit", orphan)
+	want(t, all, "warning", "user", "user no-such-user, who does not exist here", "useradd --system")
 
 	// As root there is nothing in the way.
 	all, code = checked(t, h, "--user", "root")

@@ -51,7 +51,8 @@ func (g *guarded) renew(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "broker"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	cert := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "broker"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, cert, cert, &key.PublicKey, key)
 	if err == nil {
@@ -80,7 +81,8 @@ func (g *guarded) broker(t *testing.T) *kfake.Cluster {
 		defer g.mu.Unlock()
 		return g.cert, nil
 	}}
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(conf), kfake.EnableSASL(), kfake.Superuser("PLAIN", "reader", "reader"), kfake.Superuser("PLAIN", "ngxtap", "kafka-2"))
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.TLS(conf), kfake.EnableSASL(), kfake.Superuser("PLAIN", "reader", "reader"),
+		kfake.Superuser("PLAIN", "ngxtap", "kafka-2"))
 	if err != nil {
 		t.Fatal(err)
 	}

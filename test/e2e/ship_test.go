@@ -125,7 +125,7 @@ func disturb(t *testing.T, n *components.Nginx, l *load, loaded <-chan struct{},
 		case rotations / 2:
 			daemon.Kill()
 		case rotations/2 + 1:
-			daemon.Signal(t, syscall.SIGHUP) // it starts its sites again with the same configuration
+			daemon.Signal(t, syscall.SIGHUP) // with the same configuration: its sites go on
 		}
 		rotate(t, n, i)
 		scribble(t, n.Log("access.log"), i)

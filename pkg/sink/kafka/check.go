@@ -237,7 +237,8 @@ func (k *check) why(err error, addr string) (what, fix string) {
 		}
 		return CheckLogin, fix
 	case errors.Is(err, sarama.ErrSASLAuthenticationFailed):
-		fix = fmt.Sprintf("is the password of %s right, and has that user credentials for %s? (kafka-configs.sh --describe --entity-type users)", s.Username, s.Mechanism)
+		fix = fmt.Sprintf("is the password of %s right, and has that user credentials for %s? (kafka-configs.sh --describe --entity-type users)",
+			s.Username, s.Mechanism)
 		return CheckLogin, fix
 	case errors.Is(err, sarama.ErrIllegalSASLState):
 		return CheckLogin, "the broker does not expect a login at this port: look at kafka.sasl and the port"
@@ -246,10 +247,12 @@ func (k *check) why(err error, addr string) (what, fix string) {
 		return CheckBroker, strings.TrimPrefix(classified.Error(), err.Error()+": ")
 	}
 	if strings.Contains(err.Error(), "remote error: tls:") { // an alert has no type of its own
-		return CheckBroker, "the broker wants a certificate of this host, or does not accept the one it got: look at kafka.tls.cert_file, and at the authority that the broker trusts (ssl.truststore)"
+		return CheckBroker, "the broker wants a certificate of this host, or does not accept the one it got: look at kafka.tls.cert_file, and at " +
+			"the authority that the broker trusts (ssl.truststore)"
 	}
 	if s.Mechanism != "" && k.c.cfg.TLS == nil || isEOF(err) {
-		return CheckBroker, "is kafka.brokers right, and does this port want TLS or another login? A broker hangs up when it gets neither what it expects nor a login it knows"
+		return CheckBroker, "is kafka.brokers right, and does this port want TLS or another login? A broker hangs up when it gets neither what it " +
+			"expects nor a login it knows"
 	}
 	return CheckBroker, "is kafka.brokers right, does the broker run, and does a firewall let this host pass?"
 }

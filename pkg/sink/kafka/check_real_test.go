@@ -70,11 +70,13 @@ func TestCheckOfRealRights(t *testing.T) {
 	failures()
 
 	cfg.SASL.Mechanism = "SCRAM-SHA-512"
-	if found := find(t, Check(within(t, time.Minute), cfg, checkSites(cfg)), CheckLogin); len(found) != 1 || !strings.HasSuffix(found[0].Fix, "one that it does: PLAIN") {
+	if found := find(t, Check(within(t, time.Minute), cfg, checkSites(cfg)), CheckLogin); len(found) != 1 || !strings.HasSuffix(found[0].Fix,
+		"one that it does: PLAIN") {
 		t.Errorf("mechanism: %+v", found)
 	}
 	cfg.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap", Password: "wrong-password"}
-	if found := find(t, Check(within(t, time.Minute), cfg, checkSites(cfg)), CheckLogin); len(found) != 1 || !strings.Contains(found[0].Fix, "is the password of ngxtap right") {
+	if found := find(t, Check(within(t, time.Minute), cfg, checkSites(cfg)), CheckLogin); len(found) != 1 || !strings.Contains(found[0].Fix,
+		"is the password of ngxtap right") {
 		t.Errorf("password: %+v", found)
 	}
 }

@@ -106,7 +106,8 @@ func (k *check) features() {
 		k.say(Fail, CheckCodec, "use lz4, or Kafka 2.1 or later", "broker %s does not know the compression zstd", b.Addr())
 	}
 	if cfg.Delivery != ExactlyOnce {
-		k.say(Warn, CheckTxn, "use delivery: exactly_once, if the brokers have transactions", "delivery is %s: lines may arrive twice after a failure", cfg.Delivery)
+		k.say(Warn, CheckTxn, "use delivery: exactly_once, if the brokers have transactions",
+			"delivery is %s: lines may arrive twice after a failure", cfg.Delivery)
 		k.idempotent(b)
 		return
 	}
@@ -168,12 +169,14 @@ func (k *check) transactions(cfg Config) {
 		return
 	}
 	id := *newProducer(&cfg, k.c).txnID
-	fix := fmt.Sprintf("kafka-acls.sh --add --allow-principal %s --operation Write --operation Describe --transactional-id ngxtap. --resource-pattern-type prefixed", k.principal())
+	fix := fmt.Sprintf("kafka-acls.sh --add --allow-principal %s --operation Write --operation Describe --transactional-id ngxtap. "+
+		"--resource-pattern-type prefixed", k.principal())
 	coord, err := k.findCoordinator(id)
 	switch {
 	case errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable):
 		k.ended = true
-		k.about("").say(Warn, CheckTxn, "if it stays so, look at transaction.state.log.replication.factor: so many brokers must be up", "transactional id %s has no coordinator yet: normal before the first transaction of a cluster", id)
+		k.about("").say(Warn, CheckTxn, "if it stays so, look at transaction.state.log.replication.factor: so many brokers must be up",
+			"transactional id %s has no coordinator yet: normal before the first transaction of a cluster", id)
 		return
 	case errors.Is(err, sarama.ErrTransactionalIDAuthorizationFailed):
 		k.say(Fail, CheckTxnRight, fix, "%s may not use the transactional id %s", k.principal(), id)
@@ -249,7 +252,8 @@ func (k *check) allowed(t topicUse, rights map[string]int32) {
 		missing = append(missing, "Read")
 	}
 	if len(missing) > 0 {
-		k.say(Fail, CheckTopicRight, fmt.Sprintf("kafka-acls.sh --add --allow-principal %s --operation %s --topic %s", k.principal(), strings.Join(missing, " --operation "), t.name),
+		k.say(Fail, CheckTopicRight, fmt.Sprintf("kafka-acls.sh --add --allow-principal %s --operation %s --topic %s", k.principal(),
+			strings.Join(missing, " --operation "), t.name),
 			"%s lacks %s on topic %s (%s)", k.principal(), strings.Join(missing, " and "), t.name, t.what)
 	}
 }

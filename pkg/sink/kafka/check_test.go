@@ -129,7 +129,8 @@ func TestCheckOfRights(t *testing.T) {
 	allow := func(kind kmsg.ACLResourceType, name string, pattern kmsg.ACLResourcePatternType, op kmsg.ACLOperation) acl {
 		return acl{Resource: kind, Name: name, Pattern: pattern, Operation: op, Allow: true}
 	}
-	const topic, txn, literal, prefixed = kmsg.ACLResourceTypeTopic, kmsg.ACLResourceTypeTransactionalId, kmsg.ACLResourcePatternTypeLiteral, kmsg.ACLResourcePatternTypePrefixed
+	const topic, txn, literal, prefixed = kmsg.ACLResourceTypeTopic, kmsg.ACLResourceTypeTransactionalId, kmsg.ACLResourcePatternTypeLiteral,
+		kmsg.ACLResourcePatternTypePrefixed
 	var needed []acl
 	for _, name := range []string{"nginx.shop", "nginx.shop.quarantine", DefaultChangesTopic, DefaultSchemasTopic, DefaultStateTopic} {
 		needed = append(needed, allow(topic, name, literal, kmsg.ACLOperationWrite))
@@ -166,9 +167,11 @@ func TestCheckOfRights(t *testing.T) {
 						t.Errorf("nothing is missing: %+v", f)
 					}
 				}
-			case len(found) != 1 || found[0].Level != Fail || !strings.Contains(found[0].Text, lacks.Name) || !strings.Contains(found[0].Fix, "--allow-principal User:ngxtap"):
+			case len(found) != 1 || found[0].Level != Fail || !strings.Contains(found[0].Text, lacks.Name) || !strings.Contains(found[0].Fix,
+				"--allow-principal User:ngxtap"):
 				t.Errorf("got %+v", found)
-			case what == CheckTopicRight && !strings.Contains(found[0].Fix, "--operation "+map[kmsg.ACLOperation]string{kmsg.ACLOperationWrite: "Write", kmsg.ACLOperationRead: "Read"}[lacks.Operation]):
+			case what == CheckTopicRight && !strings.Contains(found[0].Fix,
+				"--operation "+map[kmsg.ACLOperation]string{kmsg.ACLOperationWrite: "Write", kmsg.ACLOperationRead: "Read"}[lacks.Operation]):
 				t.Errorf("the fix names another right: %+v", found[0])
 			}
 		})
@@ -239,7 +242,8 @@ func TestCheckOfTheLogin(t *testing.T) {
 			cfg.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap", Password: "wrong-password"}
 			all := Check(within(t, 20*time.Second), cfg, checkSites(cfg))
 			found := find(t, all, CheckLogin)
-			if len(all) != 1 || len(found) != 1 || found[0].Level != Fail || !strings.Contains(found[0].Fix, words) || strings.Contains(fmt.Sprint(found), "wrong-password") {
+			if len(all) != 1 || len(found) != 1 || found[0].Level != Fail || !strings.Contains(found[0].Fix,
+				words) || strings.Contains(fmt.Sprint(found), "wrong-password") {
 				t.Errorf("got %+v, want %q", all, words)
 			}
 		})

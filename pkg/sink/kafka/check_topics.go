@@ -46,7 +46,8 @@ func (k *check) topics(sites []CheckSite) {
 	}
 	k.about("")
 	if len(there) > 0 && len(configs) == 0 {
-		k.say(Warn, CheckCleanup, "grant DescribeConfigs on the topics, or look at their settings yourself: docs/check.md lists them", "the settings of the topics can't be looked at: %v may not ask for them", k.principal())
+		k.say(Warn, CheckCleanup, "grant DescribeConfigs on the topics, or look at their settings yourself: docs/check.md lists them",
+			"the settings of the topics can't be looked at: %v may not ask for them", k.principal())
 	}
 }
 
@@ -73,7 +74,8 @@ func (k *check) topic(t topicUse) bool {
 	}
 	k.say(OK, CheckTopic, "", "topic %s (%s): %d partitions", t.name, t.what, n)
 	if cfg := k.c.cfg; t.name == cfg.State && n != cfg.StatePartitions {
-		k.say(Warn, CheckPartitions, "leave it so, or make it anew with so many partitions before the first start", "topic %s has %d partitions, and ngxtap expects %d: every start reads the whole topic", t.name, n, cfg.StatePartitions)
+		k.say(Warn, CheckPartitions, "leave it so, or make it anew with so many partitions before the first start",
+			"topic %s has %d partitions, and ngxtap expects %d: every start reads the whole topic", t.name, n, cfg.StatePartitions)
 	}
 	return true
 }
@@ -87,7 +89,8 @@ func (k *check) missing(t topicUse) {
 	err := k.c.askForTopic(t, k.c.topicDetail(t), true)
 	switch {
 	case errors.Is(err, sarama.ErrTopicAuthorizationFailed), errors.Is(err, sarama.ErrClusterAuthorizationFailed):
-		k.say(Fail, CheckTopicRight, "create it, or kafka-acls.sh --add --allow-principal "+k.principal()+" --operation Create --operation Write --operation Describe --topic "+t.name,
+		k.say(Fail, CheckTopicRight, "create it, or kafka-acls.sh --add --allow-principal "+k.principal()+" --operation Create --operation Write "+
+			"--operation Describe --topic "+t.name,
 			"topic %s (%s) does not exist and %s may not create it", t.name, t.what, k.principal())
 	case err != nil:
 		k.say(Fail, CheckTopic, "create it by hand", "topic %s (%s) does not exist and can't be created: %v", t.name, t.what, because(k.ctx, err))
@@ -147,7 +150,8 @@ func (k *check) copies(t topicUse, config map[string]string) {
 		}
 	}
 	if least < 2 && len(k.c.client.Brokers()) > 1 {
-		k.say(Warn, CheckReplicas, "give it three replicas (kafka-reassign-partitions.sh)", "topic %s has one replica: what is committed is lost with that broker's disk", t.name)
+		k.say(Warn, CheckReplicas, "give it three replicas (kafka-reassign-partitions.sh)",
+			"topic %s has one replica: what is committed is lost with that broker's disk", t.name)
 	}
 	need, err := strconv.Atoi(config["min.insync.replicas"])
 	if err != nil {
@@ -155,14 +159,19 @@ func (k *check) copies(t topicUse, config map[string]string) {
 	}
 	switch {
 	case inSync < min(need, least):
-		k.say(Fail, CheckInSync, "bring back the brokers that are missing", "topic %s has a partition of which %d replicas are in step, and min.insync.replicas=%d: nothing can be written to it now", t.name, inSync, need)
+		k.say(Fail, CheckInSync, "bring back the brokers that are missing",
+			"topic %s has a partition of which %d replicas are in step, and min.insync.replicas=%d: nothing can be written to it now", t.name,
+			inSync, need)
 	case least > 1 && need >= least:
-		k.say(Warn, CheckInSync, "set min.insync.replicas to one less than there are replicas", "topic %s has %d replicas and min.insync.replicas=%d: one broker that is down stops it", t.name, least, need)
+		k.say(Warn, CheckInSync, "set min.insync.replicas to one less than there are replicas",
+			"topic %s has %d replicas and min.insync.replicas=%d: one broker that is down stops it", t.name, least, need)
 	case least > 1 && need < 2:
-		k.say(Warn, CheckInSync, "kafka-configs.sh --alter --topic "+t.name+" --add-config min.insync.replicas=2", "topic %s has %d replicas and min.insync.replicas=%d: what one broker alone confirmed is lost with it", t.name, least, need)
+		k.say(Warn, CheckInSync, "kafka-configs.sh --alter --topic "+t.name+" --add-config min.insync.replicas=2",
+			"topic %s has %d replicas and min.insync.replicas=%d: what one broker alone confirmed is lost with it", t.name, least, need)
 	}
 	if config["unclean.leader.election.enable"] == "true" {
-		k.say(Warn, CheckUnclean, "kafka-configs.sh --alter --topic "+t.name+" --add-config unclean.leader.election.enable=false", "topic %s may be led by a broker that lacks what others confirmed: committed events can be lost", t.name)
+		k.say(Warn, CheckUnclean, "kafka-configs.sh --alter --topic "+t.name+" --add-config unclean.leader.election.enable=false",
+			"topic %s may be led by a broker that lacks what others confirmed: committed events can be lost", t.name)
 	}
 }
 
@@ -182,7 +191,8 @@ func (k *check) settings(t topicUse, site CheckSite, config map[string]string) {
 	shared := t.name == k.c.cfg.State || t.name == k.c.cfg.Schemas
 	switch {
 	case shared && policy != "compact":
-		k.say(Fail, CheckCleanup, alter+"cleanup.policy=compact", "topic %s has cleanup.policy=%s and must have compact: what is in it would be deleted with time", t.name, policy)
+		k.say(Fail, CheckCleanup, alter+"cleanup.policy=compact", "topic %s has cleanup.policy=%s and must have compact: what is in it would be "+
+			"deleted with time", t.name, policy)
 	case !shared && policy == "compact" || !shared && policy == "compact,delete" || !shared && policy == "delete,compact":
 		text := "topic %s has cleanup.policy=%s: it takes records with a key only, and ngxtap's have none: nothing could be written"
 		if site.Keyed && t.what == "events" {
@@ -210,7 +220,8 @@ func (k *check) settings(t topicUse, site CheckSite, config map[string]string) {
 	}
 	for _, name := range []string{"message.timestamp.before.max.ms", "message.timestamp.difference.max.ms"} {
 		if past, ok := ms(name); ok && past < shortPast && !byAppend {
-			k.say(Warn, CheckTime, alter+name+"=9223372036854775807, or message.timestamp.type=LogAppendTime", "topic %s refuses records older than %v (%s): after a longer outage the site stops at such a line", t.name, past, name)
+			k.say(Warn, CheckTime, alter+name+"=9223372036854775807, or message.timestamp.type=LogAppendTime",
+				"topic %s refuses records older than %v (%s): after a longer outage the site stops at such a line", t.name, past, name)
 			break
 		}
 	}
@@ -219,6 +230,7 @@ func (k *check) settings(t topicUse, site CheckSite, config map[string]string) {
 		want = min(want, site.LongestLine)
 	}
 	if most, err := strconv.Atoi(config["max.message.bytes"]); err == nil && most < want {
-		k.say(Warn, CheckMessageSize, alter+"max.message.bytes=1048588, or lower access_log.max_line", "topic %s takes records of up to %d bytes (max.message.bytes): longer lines go to quarantine, or are cut there", t.name, most)
+		k.say(Warn, CheckMessageSize, alter+"max.message.bytes=1048588, or lower access_log.max_line",
+			"topic %s takes records of up to %d bytes (max.message.bytes): longer lines go to quarantine, or are cut there", t.name, most)
 	}
 }
