@@ -2,6 +2,7 @@
 # make test    everything, with real Nginx, Kafka and registry: sets them up first (test/components)
 # make torture SEED=7 or SEEDS=1..500: random faults against the real binary (docs/faults.md); make torture-long: a thousand seeds
 # make check   gofmt, vet, staticcheck, govulncheck, import lint, race tests
+# make generate   the examples, JSON Schemas and reference of the configuration's keys; make man: man pages into dist/man
 # make package deb and rpm in dist/, with the list of their parts; the same commit gives the same bytes (docs/service.md)
 # make bench   figures, side by side with the floor and a textbook build (docs/benchmarks)
 
@@ -21,7 +22,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 CYCLONEDX  := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
-.PHONY: run build install package sbom test unit race e2e torture torture-long components check lint vuln fuzz bench profile clean
+.PHONY: run build install package sbom test unit race e2e torture torture-long components check lint vuln fuzz bench profile generate man clean
 
 run: PROFILE := off
 run: build $(QUICK)/logs
@@ -84,6 +85,14 @@ check: lint
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	@$(MAKE) --no-print-directory vuln race
+
+# What is made of the comments and tags in pkg/config/config.go: keydocs.go, configs/, configs/schema/, docs/configuration.md.
+generate:
+	$(GO) generate ./pkg/config
+
+# The man pages, of the commands and of the configuration's keys.
+man: build
+	@$(BIN) man --dir dist/man && ls dist/man
 
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 20s

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/sink"
@@ -60,7 +58,7 @@ type app struct {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
-	io.err = escaper{io.err}
+	io.err = escaper{asTerminal(io.err)}
 	a := &app{stdio: io, args: args}
 	root := a.root()
 	root.SetArgs(args)
@@ -83,7 +81,8 @@ func run(ctx context.Context, args []string, io stdio) int {
 		code = exitConfig
 	}
 	if err != nil {
-		fmt.Fprintf(io.err, "ngxtap: %s\n", indented(err.Error()))
+		paint(io.err, red, "ngxtap:")
+		fmt.Fprintf(io.err, " %s\n", indented(err.Error()))
 		if code == exitUsage {
 			fmt.Fprintln(io.err, "Try: ngxtap --help")
 		}
@@ -93,19 +92,21 @@ func run(ctx context.Context, args []string, io stdio) int {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "ngxtap",
-		Short: "Ship Nginx access logs to Kafka as typed Avro events, exactly once",
-		Long: `ngxtap tails Nginx access logs, parses them by the log_format in nginx.conf itself, turns each line into a typed Avro event and
-produces it to Kafka. Events and file position commit in one Kafka transaction, so every line arrives exactly once.`,
+		Use:           "ngxtap",
+		Short:         "Ship Nginx access logs to Kafka as typed Avro events, exactly once",
+		Long:          rootLong + "\n\n" + exitHelp(),
+		Example:       rootExample,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", config.DefaultFile, "the daemon's configuration; sites.d/*.yaml beside it are its sites")
+	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", config.DefaultFile, "the daemon's configuration `FILE`; sites.d/*.yaml beside it are its sites")
 	root.PersistentFlags().BoolVar(&a.embedded, "embedded", false, "use a broker and a registry in this process, with data under state_dir; joins one that runs already")
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.CompletionOptions.DisableDefaultCmd = true // completionCmd says more of it
 	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.headersCmd(), a.tryCmd(), a.importCmd(), a.versionCmd())
+	root.AddCommand(a.configCmd(), a.completionCmd(), a.manCmd())
+	a.complete(root)
 	return root
 }
 
@@ -131,16 +132,4 @@ func shortTime(groups []string, at slog.Attr) slog.Attr {
 		return slog.String(slog.TimeKey, at.Value.Time().Format("15:04:05.000"))
 	}
 	return at
-}
-
-func isTerminal(w io.Writer) bool {
-	if p, ok := w.(escaper); ok {
-		w = p.w
-	}
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

@@ -94,7 +94,10 @@ func (a *app) cat(ctx context.Context, topic string, from kafka.From, n int, fol
 	defer func() { err = errors.Join(err, r.Close()) }()
 	dec := newMessageDecoder(d, kc)
 	var out []byte
+	line := a.counting("events")
+	defer line.end()
 	for printed := 0; n == 0 || printed < n; printed++ {
+		line.show(time.Now(), int64(printed), int64(n), "")
 		m, err := r.Next(ctx)
 		switch {
 		case err == io.EOF || ctx.Err() != nil:

@@ -103,7 +103,7 @@ func (a *app) tell(r *report, o *checkOptions) error {
 			return err
 		}
 	} else {
-		r.print(out)
+		r.print(levelWriter{out})
 	}
 	if r.code != exitOK {
 		return &exitError{r.code, fmt.Errorf("check failed: %d errors, %d warnings", errs, warnings)}

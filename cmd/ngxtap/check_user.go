@@ -105,10 +105,7 @@ func identityOf(who *user.User, more []string) (*identity, error) {
 func (a *app) checkAs(ctx context.Context, id *identity) error {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", a.args...)
 	cmd.Args[0] = os.Args[0]
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, a.err
-	if e, ok := a.err.(escaper); ok {
-		cmd.Stderr = e.w // it has its own
-	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.in, a.out, below(a.err) // it has an escaper of its own
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id.uid, Gid: id.gid, Groups: id.groups}}
 	err := cmd.Run()
 	var exit *exec.ExitError

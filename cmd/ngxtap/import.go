@@ -41,9 +41,9 @@ what to do instead; nothing is passed over in silence. No password is copied.`,
 		sub := &cobra.Command{
 			Use:   r.use,
 			Short: r.short,
-			Long: r.short + `: brokers, TLS, login, compression and the access logs. The formats come from nginx.conf, not from here. It is
-printed, or written into a folder with --out; files that are there are never overwritten. What was not taken over is told on standard error as FILE:LINE: KEY: why.
-Files are read together: name all that belong to one pipeline.`,
+			Long: r.short + `: brokers, TLS, login, compression and the access logs.
+The formats come from nginx.conf, not from here. It is printed, or written into a folder with --out; files that are there are never overwritten.
+What was not taken over is told on standard error as FILE:LINE: KEY: why. Files are read together: name all that belong to one pipeline.`,
 			Example: "  ngxtap import " + r.name + " OLD --out /etc/ngxtap && ngxtap check",
 			Args:    cobra.MinimumNArgs(1),
 			RunE: func(_ *cobra.Command, files []string) error {

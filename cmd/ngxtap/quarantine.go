@@ -23,8 +23,12 @@ func (a *app) quarantineCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine list|replay",
 		Short: "Look at rejected lines, and send them again after a fix",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Long: `A line that fits no format, or whose schema was refused, goes to the quarantine topic of its site with the reason. list shows these lines,
+replay sends those that fit now to the site's topic, each once.`,
+		Example: `  ngxtap quarantine list --site shop -n 5
+  ngxtap quarantine replay --site shop --dry-run`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	cmd.AddCommand(a.quarantineListCmd(), a.quarantineReplayCmd())
 	return cmd

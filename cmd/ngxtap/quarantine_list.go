@@ -97,12 +97,18 @@ func (a *app) quarantineList(ctx context.Context, o *listOptions) (err error) {
 func (a *app) listTopic(ctx context.Context, r *quarantineReader, topic string, o *listOptions) error {
 	ledger := pipeline.NewLedger()
 	l := &lister{listOptions: o, out: bufio.NewWriterSize(a.out, 64<<10), width: columns(a) - len(indent)}
+	looking := newProgressLine(a.err, "records")
+	defer looking.end()
+	var looked int64
 	err := r.read(ctx, topic, true, func(q *pipeline.QuarantineRecord) error {
+		looked++
+		looking.show(time.Now(), looked, 0, " looked at for what was replayed")
 		if q.Done != nil {
 			ledger.Add(q.Done)
 		}
 		return nil
 	})
+	looking.end()                         // before lines come
 	if errors.Is(err, kafka.ErrNoTopic) { // another site of the list may have one
 		r.log.Warn("there is no such topic: no daemon has started that would write to it", "topic", topic)
 		if !o.json {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -28,6 +27,7 @@ const replayInstance = "@replay"
 type replayOptions struct {
 	site               string
 	dryRun, unrecorded bool
+	json               bool
 	limit              int64
 }
 
@@ -54,6 +54,7 @@ that still fit no format stay. The daemon may run meanwhile.`,
 	f.BoolVar(&o.dryRun, "dry-run", false, "only say what would become of the lines")
 	f.Int64Var(&o.limit, "limit", 0, "send this many lines at most; 0: no limit")
 	f.BoolVar(&o.unrecorded, "unrecorded", false, "also send lines that may have been sent before, where the records that would tell are gone: you know that they were not, or that the topic was made anew")
+	f.BoolVar(&o.json, "json", false, "print what became of the lines as one JSON object, on standard output")
 	_ = cmd.MarkFlagRequired("site") // fails only for a flag that does not exist
 	return cmd
 }
@@ -77,17 +78,20 @@ func (a *app) quarantineReplay(ctx context.Context, o *replayOptions) (err error
 	if err != nil {
 		return err
 	}
-	p := &replayMeter{log: log, next: time.Now().Add(meterLog)}
-	if isTerminal(a.err) {
-		p.terminal = bare(a.err)
-	}
+	p := newReplayMeter(a, log)
 	rc.Progress = p.show
 	res, err := pipeline.Replay(ctx, *rc)
-	p.clear()
-	out := bufio.NewWriter(a.err)
-	replaySummary(out, o, &res)
-	if ferr := out.Flush(); ferr != nil {
-		return fmt.Errorf("write: %w", ferr)
+	p.trying.end()
+	var werr error
+	if o.json {
+		werr = a.printReplayed(o, &res, err)
+	} else {
+		out := bufio.NewWriter(a.err)
+		replaySummary(out, o, &res)
+		werr = out.Flush()
+	}
+	if werr != nil {
+		return fmt.Errorf("write: %w", werr)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -218,49 +222,30 @@ func replaySummary(w *bufio.Writer, o *replayOptions, res *pipeline.ReplayResult
 	}
 }
 
-// How often a replay says how far it is.
-const (
-	meterTerminal = 200 * time.Millisecond
-	meterLog      = 10 * time.Second
-)
+// meterLog is how often a replay says how far it is where there is no terminal.
+const meterLog = 10 * time.Second
 
 // replayMeter shows how far a replay is: on a terminal in a line that changes, else in the log now and then.
 type replayMeter struct {
-	terminal io.Writer // nil: none
-	log      *slog.Logger
-	next     time.Time
-	shown    bool
+	looking, trying *progressLine
+	log             *slog.Logger
+	next            time.Time
+}
+
+func newReplayMeter(a *app, log *slog.Logger) *replayMeter {
+	return &replayMeter{log: log, next: time.Now().Add(meterLog),
+		looking: newProgressLine(a.err, "records"), trying: newProgressLine(a.err, "lines")}
 }
 
 func (m *replayMeter) show(p pipeline.ReplayProgress) {
 	now := time.Now()
-	if now.Before(m.next) {
-		return
-	}
-	if m.terminal == nil {
+	switch {
+	case m.trying.terminal != nil && p.Looking:
+		m.looking.show(now, p.Read, 0, " looked at for what was replayed before")
+	case m.trying.terminal != nil:
+		m.trying.show(now, p.Read, p.Total, fmt.Sprintf("; %d replayed", p.Sent))
+	case !now.Before(m.next):
 		m.next = now.Add(meterLog)
 		m.log.Info("replaying", "looking", p.Looking, "read", p.Read, "of", p.Total, "replayed", p.Sent)
-		return
 	}
-	m.next, m.shown = now.Add(meterTerminal), true
-	if p.Looking {
-		fmt.Fprintf(m.terminal, "\r\x1b[Klooking for what was replayed before: %d records", p.Read)
-		return
-	}
-	fmt.Fprintf(m.terminal, "\r\x1b[K%d of %d lines (%d%%), %d replayed", p.Read, p.Total, 100*p.Read/max(p.Total, 1), p.Sent)
-}
-
-// clear removes the line that changes.
-func (m *replayMeter) clear() {
-	if m.shown {
-		fmt.Fprint(m.terminal, "\r\x1b[K")
-	}
-}
-
-// bare returns what an escaper writes to, for control characters of our own.
-func bare(w io.Writer) io.Writer {
-	if e, ok := w.(escaper); ok {
-		return e.w
-	}
-	return w
 }

@@ -19,13 +19,20 @@ func (a *app) schemaCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schema",
 		Short: "Look at the Avro schema of a log_format, and at what a change of it means",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+		Long: `Print the Avro schema that a log_format gives (show), compare two schemas (diff), say what an edit of nginx.conf would break (check), list the
+changes that were noticed (history), and let one through that was held back (accept).`,
+		Example: `  ngxtap schema show --nginx-conf /etc/nginx/nginx.conf --format main --site shop
+  ngxtap schema check --nginx-conf new/nginx.conf --against-conf old/nginx.conf
+  ngxtap schema history --site shop`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	s := config.SiteDefaults("site")
 	show := &cobra.Command{
-		Use:     "show --nginx-conf FILE [--format NAME]",
-		Short:   "Print the Avro schema derived from a log_format",
+		Use:   "show --nginx-conf FILE [--format NAME]",
+		Short: "Print the Avro schema derived from a log_format",
+		Long: `Print the Avro schema of the events that lines of a log_format become: a record with the envelope, a field for each variable, and maps for
+the headers, each with a sentence on what it means.`,
 		Example: `  ngxtap schema show --nginx-conf /etc/nginx/nginx.conf --format main --site shop`,
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return failed(a.schemaShow(&s)) },

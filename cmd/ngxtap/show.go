@@ -39,7 +39,14 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 		every = progressEmbedded
 	}
 	wg.Go(func() { d.progress(ctx, sites, every) })
+	reading, read := context.WithCancel(ctx)
+	var meters sync.WaitGroup
+	if once {
+		meters.Go(func() { newProgressLine(a.err, "").showReading(reading, sites) })
+	}
 	return func() {
+		read()
+		meters.Wait() // or the line that changes would stand among the events
 		for i := range sites {
 			if d.servers != nil && once {
 				a.firstEvents(ctx, d, i, false)

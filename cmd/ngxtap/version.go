@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -15,23 +17,42 @@ var (
 )
 
 func (a *app) versionCmd() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Long:  "Print the version, the commit it was built from, the Go release it was built with, and the system it was built for.",
+		Example: `  ngxtap version
+  ngxtap version --json | jq -r .version`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintln(a.out, versionLine())
-			return nil
+			if asJSON {
+				return failed(json.NewEncoder(a.out).Encode(build()))
+			}
+			_, err := fmt.Fprintln(a.out, versionLine())
+			return failed(err)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// buildInfo is what this program was built from.
+type buildInfo struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+}
+
+func build() buildInfo {
+	return buildInfo{version, cmp.Or(commit, buildCommit()), runtime.Version(), runtime.GOOS, runtime.GOARCH}
 }
 
 func versionLine() string {
-	c := commit
-	if c == "" {
-		c = buildCommit()
-	}
-	return fmt.Sprintf("ngxtap %s (commit %s, %s, %s/%s)", version, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	b := build()
+	return fmt.Sprintf("ngxtap %s (commit %s, %s, %s/%s)", b.Version, b.Commit, b.Go, b.OS, b.Arch)
 }
 
 // buildCommit reads the commit that go build stamped into the binary.

@@ -43,7 +43,33 @@ gzip -9n >"$STAGE/$doc/changelog.gz" <<-EOT
 
 	 -- $MAINTAINER  $(LC_ALL=C date -u -R -d "@$EPOCH")
 EOT
-# (Manual pages and completions, once there are any: put 0644 usr/share/man/man1 …)
+# Man pages and completions come out of the program; one for another machine is built for this one first.
+tool=$binary
+if ! "$tool" version >/dev/null 2>&1; then
+	tool=$dist/ngxtap-here
+	GOOS= GOARCH= CGO_ENABLED=0 $go build -trimpath -ldflags "-X main.version=$VERSION" -o "$tool" ./cmd/ngxtap
+fi
+"$tool" man --dir "$STAGE/man"
+for page in "$STAGE"/man/*; do
+	install -d -m 0755 "$STAGE/usr/share/man/man${page##*.}"
+	gzip -9n <"$page" >"$STAGE/usr/share/man/man${page##*.}/${page##*/}.gz"
+	chmod 0644 "$STAGE/usr/share/man/man${page##*.}/${page##*/}.gz" # whatever the umask is
+done
+complete() { # complete SHELL FILE: where the shell looks by itself
+	install -d -m 0755 "$STAGE/usr/share/${2%/*}"
+	"$tool" completion "$1" >"$STAGE/usr/share/$2"
+	chmod 0644 "$STAGE/usr/share/$2"
+}
+complete bash bash-completion/completions/ngxtap
+complete zsh zsh/vendor-completions/_ngxtap # of Debian
+complete zsh zsh/site-functions/_ngxtap     # of others
+complete fish fish/vendor_completions.d/ngxtap.fish
+# The JSON Schemas, and the examples that name them where they are then.
+put 0644 usr/share/ngxtap/schema configs/schema/*.json
+install -d -m 0755 "$STAGE/etc"
+for example in ngxtap.yaml sites.d/shop.yaml.example; do
+	sed '1s|=.*schema/|=/usr/share/ngxtap/schema/|' "configs/$example" >"$STAGE/etc/${example##*/}"
+done
 find "$STAGE" -exec touch -h -d "@$EPOCH" {} +
 
 for kind in deb rpm; do

@@ -3,7 +3,21 @@
 // The promise: what it returns is complete and valid. Every key is known (a key that is not is an error with file and line, so that
 // a slip of the pen never silently means the default), every default is filled in, every name and path is checked, and secrets
 // never print.
+//
+// The structs below are where a key is documented, once. Its comment says what it is; its tags say the rest:
+//
+//	default:"lz4"        what it is if nobody sets it; a default that must be found out is said at the end of the comment ("Default: …")
+//	oneof:"a|b"          the values that it may have; of a list, each item
+//	min:"1s" max:"1m"    bounds, in the units of the key; above:"0" is a bound that is not itself allowed
+//	form:"topic"         what a text must look like; forms (tags.go) has them
+//	required:"…"         it must not be empty; the words say what to do
+//	example:"…"          what the commented example shows where there is no default, in YAML
+//
+// Load fills and checks by the tags; `make generate` makes keydocs.go, configs/, the JSON Schemas and docs/configuration.md of it all.
 package config
+
+//go:generate go run ./internal/gen docs
+//go:generate go run ./internal/gen files ../..
 
 import "time"
 
@@ -14,68 +28,68 @@ type Config struct {
 	Files    []string // every file read, the daemon's first
 	Warnings []string // what works but should be mended, each "file:line: …"
 
-	pos lines // of the daemon's file
+	pos *places // of the daemon's file
 }
 
 // Daemon is the daemon's own file, ngxtap.yaml.
 type Daemon struct {
-	// Instance names this host in Kafka: in transactional ids, in the keys of ngxtap.state and as origin.host of every event.
-	// Two hosts must never share one. Default: the host name.
-	Instance string   `yaml:"instance"`
+	// Instance is this host's name in Kafka, which no two hosts may share. It stands in transactional ids, in the keys of ngxtap.state and
+	// as origin.host in every event. Default: the host name.
+	Instance string   `yaml:"instance" form:"name" example:"web-01"`
 	Kafka    Kafka    `yaml:"kafka"`
 	Registry Registry `yaml:"registry"`
 	Admin    Admin    `yaml:"admin"`
-	// StateDir holds a lock, the key for hashed secrets if none is configured, cached schema ids and, under --embedded, the
-	// embedded servers' data. Default: /var/lib/ngxtap.
-	StateDir string `yaml:"state_dir"`
+	// StateDir is a cache and a lock: losing it changes no output. It holds the key for hashed secrets if none is configured, cached
+	// schema ids and, under --embedded, the embedded servers' data.
+	StateDir string `yaml:"state_dir" default:"/var/lib/ngxtap" required:"must not be empty"`
 }
 
 // Kafka says where events go and how.
 type Kafka struct {
-	// Brokers are the addresses to start from, host:port. Default: 127.0.0.1:9092.
-	Brokers []string `yaml:"brokers"`
+	// Brokers are the addresses to start from, host:port.
+	Brokers []string `yaml:"brokers" default:"127.0.0.1:9092" form:"hostport" required:"name at least one, such as [127.0.0.1:9092]"`
 	TLS     TLS      `yaml:"tls"`
 	SASL    SASL     `yaml:"sasl"`
-	// Compression is lz4, zstd, snappy, gzip or none. Default: lz4.
-	Compression string `yaml:"compression"`
-	// Delivery is exactly_once (transactions) or at_least_once (for brokers without them). Default: exactly_once.
-	Delivery string `yaml:"delivery"`
-	// CommitInterval is how long a transaction gathers events, so how late a read_committed reader sees them. Default: 200ms.
-	CommitInterval time.Duration `yaml:"commit_interval"`
-	// RequestTimeout is how long a broker may take for one request; after that the site goes back to its last commit. Default: 20s.
-	RequestTimeout time.Duration `yaml:"request_timeout"`
-	// TransactionTimeout is after how long the broker aborts a transaction that a dead or stopped daemon left open, and so how long
-	// such a one can hold up read_committed readers. Default: 30s.
-	TransactionTimeout time.Duration `yaml:"transaction_timeout"`
-	// CreateTopics says whether missing topics may be created. Default: true.
-	CreateTopics bool `yaml:"create_topics"`
-	// Partitions of a site's topic when ngxtap creates it; 0 leaves it to the broker. Default: 0.
-	Partitions int32 `yaml:"partitions"`
-	// ReplicationFactor of topics that ngxtap creates; 0 leaves it to the broker. Default: 0.
-	ReplicationFactor int16 `yaml:"replication_factor"`
-	// StateTopic keeps positions, compacted. Default: ngxtap.state.
-	StateTopic string `yaml:"state_topic"`
-	// OnStateRegression is what to do when StateTopic knows less of a site than this host has seen committed (it was deleted, set back, or
-	// brokers names another cluster): stop (exit 78, a person decides), trust_kafka (go on from the topic, which repeats lines; where it
-	// knows nothing, as at a first start) or trust_local (go on from the position kept in StateDir; after a kill that may repeat the last
-	// ten seconds). Default: stop.
-	OnStateRegression string `yaml:"on_state_regression"`
-	// SchemasTopic keeps writer schemas by fingerprint, compacted, where no registry does. Default: ngxtap.schemas.
-	SchemasTopic string `yaml:"schemas_topic"`
+	// Compression of the batches: lz4, zstd, snappy, gzip or none.
+	Compression string `yaml:"compression" default:"lz4" oneof:"lz4|zstd|snappy|gzip|none"`
+	// Delivery is exactly_once (transactions) or at_least_once (for brokers without them).
+	Delivery string `yaml:"delivery" default:"exactly_once" oneof:"exactly_once|at_least_once"`
+	// CommitInterval is how long a transaction gathers events, so how late a read_committed reader sees them.
+	CommitInterval time.Duration `yaml:"commit_interval" default:"200ms" min:"10ms" max:"10s"`
+	// RequestTimeout is how long a broker may take for one request; after that the site goes back to its last commit.
+	RequestTimeout time.Duration `yaml:"request_timeout" default:"20s" min:"1s" max:"5m"`
+	// TransactionTimeout is after how long the broker aborts what a dead or stopped daemon left open. Until then such a transaction
+	// holds up read_committed readers. Brokers allow 15 minutes at most by default.
+	TransactionTimeout time.Duration `yaml:"transaction_timeout" default:"30s" min:"1s" max:"15m"`
+	// CreateTopics says whether missing topics may be created.
+	CreateTopics bool `yaml:"create_topics" default:"true"`
+	// Partitions of a site's topic when ngxtap creates it; 0: the broker decides.
+	Partitions int32 `yaml:"partitions" default:"0" min:"0"`
+	// ReplicationFactor of topics that ngxtap creates; 0: the broker decides.
+	ReplicationFactor int16 `yaml:"replication_factor" default:"0" min:"0"`
+	// StateTopic keeps positions, compacted, written in the transaction of the events.
+	StateTopic string `yaml:"state_topic" default:"ngxtap.state" form:"topic"`
+	// OnStateRegression is what to do where StateTopic knows less of a site than this host has seen committed: stop, trust_kafka or
+	// trust_local. That is so when it was deleted or set back, or when brokers names another cluster. stop exits with 78, a person decides;
+	// trust_kafka goes on from the topic, which repeats lines (where it knows nothing, as at a first start); trust_local goes on from the
+	// position kept in StateDir, which after a kill may repeat the last ten seconds.
+	OnStateRegression string `yaml:"on_state_regression" default:"stop" oneof:"stop|trust_kafka|trust_local"`
+	// SchemasTopic keeps writer schemas by fingerprint, compacted, where no registry does.
+	SchemasTopic string `yaml:"schemas_topic" default:"ngxtap.schemas" form:"topic"`
 }
 
-// TLS of a connection.
+// TLS of the connection.
 type TLS struct {
-	// Enabled turns TLS on; naming any file below does so too. Default: false.
-	Enabled bool `yaml:"enabled"`
-	// CAFile holds the certificates to trust, PEM. Default: the system's.
-	CAFile string `yaml:"ca_file"`
-	// CertFile is the client's own certificate, PEM, for mutual TLS.
-	CertFile string `yaml:"cert_file"`
+	// Enabled turns TLS on; naming any file below does so too.
+	Enabled bool `yaml:"enabled" default:"false"`
+	// CAFile holds the certificates to trust, PEM. Default: the system's certificates.
+	CAFile string `yaml:"ca_file" example:"/etc/ssl/certs/ca.pem"`
+	// CertFile is the client's own certificate, PEM, for mutual TLS, with KeyFile.
+	CertFile string `yaml:"cert_file" example:"/etc/ngxtap/client.pem"`
 	// KeyFile is the key of CertFile, PEM.
-	KeyFile string `yaml:"key_file"`
-	// ServerName is the name the server's certificate must bear, where it is not the address.
-	ServerName string `yaml:"server_name"`
+	KeyFile string `yaml:"key_file" example:"/etc/ngxtap/client.key"`
+	// ServerName is the name that the server's certificate must bear, where it is not the address.
+	ServerName string `yaml:"server_name" example:"kafka.example.com"`
 }
 
 // On reports whether TLS is to be used.
@@ -85,12 +99,13 @@ func (t TLS) On() bool {
 
 // SASL is how to log in to Kafka.
 type SASL struct {
-	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty means no login.
-	Mechanism string `yaml:"mechanism"`
-	Username  string `yaml:"username"`
-	// Password is the password itself, ${VAR} for an environment variable, or file:PATH. A file is read again for each session, so a
-	// new password needs no restart.
-	Password Secret `yaml:"password"`
+	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Default: no login.
+	Mechanism string `yaml:"mechanism" oneof:"PLAIN|SCRAM-SHA-256|SCRAM-SHA-512" example:"SCRAM-SHA-512"`
+	// Username is the name to log in with.
+	Username string `yaml:"username" example:"ngxtap"`
+	// Password goes with Username, as ${VAR} or file:PATH; a file is read again for each session, so a new password needs no restart. The
+	// password itself may stand here too, if nobody else may read the file.
+	Password Secret `yaml:"password" example:"${KAFKA_PASSWORD}"`
 
 	PasswordFile string `yaml:"-"` // where Password came from, if that is a file; absolute
 }
@@ -106,163 +121,168 @@ func (s SASL) CurrentPassword() (string, error) {
 
 // Registry is the schema registry, if there is one.
 type Registry struct {
-	// URL of the Confluent API, path prefix included. Empty: no registry, writer schemas go to the schemas topic.
-	URL string `yaml:"url"`
-	// URLs are further addresses of the same registry, tried in turn.
-	URLs []string `yaml:"urls"`
+	// URL of the Confluent API, path prefix included, such as http://127.0.0.1:8080/apis/ccompat/v7. Default: no registry; writer
+	// schemas go to the schemas topic.
+	URL string `yaml:"url" form:"url" example:"http://127.0.0.1:8081"`
+	// URLs are more addresses of the same registry, tried in turn.
+	URLs []string `yaml:"urls" form:"url" example:"[http://127.0.0.1:8082]"`
 	// Framing of Kafka values: confluent (the schema id before the event) or header (the id in the record header __value_schema_id), which
 	// need a registry, or single-object. Default: confluent with a registry, else single-object.
-	Framing string `yaml:"framing"`
-	// Subject is the naming strategy: topic, record or topic-record. Default: topic.
-	Subject  string `yaml:"subject"`
-	Username string `yaml:"username"`
-	// Password goes with Username (basic auth).
-	Password Secret `yaml:"password"`
-	// Token is a bearer token.
-	Token Secret `yaml:"token"`
+	Framing string `yaml:"framing" oneof:"confluent|header|single-object" example:"confluent"`
+	// Subject is the naming strategy: topic, record or topic-record.
+	Subject string `yaml:"subject" default:"topic" oneof:"topic|record|topic-record"`
+	// Username of basic auth, with Password.
+	Username string `yaml:"username" example:"ngxtap"`
+	// Password goes with Username: ${VAR} or file:PATH.
+	Password Secret `yaml:"password" example:"${REGISTRY_PASSWORD}"`
+	// Token is a bearer token, instead of Username and Password: ${VAR} or file:PATH.
+	Token Secret `yaml:"token" example:"file:/etc/ngxtap/token"`
 	TLS   TLS    `yaml:"tls"`
 }
 
 // Admin is the daemon's own HTTP port.
 type Admin struct {
-	// Listen is the address of metrics and health; "off" for none. It tells nothing secret and changes nothing, but keep it
-	// on the host. Default: off.
-	Listen string `yaml:"listen"`
+	// Listen is the address of /metrics and /healthz, such as 127.0.0.1:9464, or off for none. It tells nothing secret and changes nothing,
+	// but keep it on the host.
+	Listen string `yaml:"listen" default:"off" form:"listen"`
 }
 
 // Site is one site's file, sites.d/NAME.yaml.
 type Site struct {
-	// Site is its name: part of the Avro namespace and of the transactional id. Letters, digits, ".", "_" and "-".
-	Site      string    `yaml:"site"`
+	// Site is its name: part of the Avro namespace (ngxtap.shop) and of the transactional id. Letters, digits, ".", "_" and "-".
+	Site string `yaml:"site" form:"name" required:"the site needs a name" example:"shop"`
+	// AccessLog says which files to read and what their lines look like.
 	AccessLog AccessLog `yaml:"access_log"`
-	// Topic the events go to. Default: nginx.<site>.access.
-	Topic string `yaml:"topic"`
-	// PartitionBy is none (no key; all events of this site from this host go to one partition, so the order of the file holds),
-	// host (the key is the instance name) or the name of a variable of the format whose value becomes the key, such as request_id
-	// or remote_addr, but not a header nor what may hold secrets. Default: none.
-	PartitionBy string  `yaml:"partition_by"`
+	// Topic the events go to; rejected lines go to it with .quarantine. Default: nginx.SITE.access.
+	Topic string `yaml:"topic" form:"site_topic" example:"nginx.shop.access"`
+	// PartitionBy is none (one partition per host, in file order), host, or a variable of the format such as request_id. With none there is
+	// no key; host makes the instance's name the key. A variable's value becomes the key, so the order holds per value; it can't be a
+	// header, nor what may hold secrets.
+	PartitionBy string  `yaml:"partition_by" default:"none" form:"field"`
 	Headers     Headers `yaml:"headers"`
-	// Addresses of clients, in variables such as $remote_addr and in headers such as X-Forwarded-For: keep, truncate (to /24 and /48) or
-	// hash, with the key of secrets. Default: keep.
-	Addresses   string      `yaml:"addresses"`
+	// Addresses of clients: keep, truncate (to /24 and /48) or hash, with the key of secrets. That is for variables such as $remote_addr and
+	// for headers such as X-Forwarded-For.
+	Addresses   string      `yaml:"addresses" default:"keep" oneof:"keep|truncate|hash"`
 	Quarantine  Quarantine  `yaml:"quarantine"`
 	OnChange    OnChange    `yaml:"on_change"`
 	DataChanges DataChanges `yaml:"data_changes"`
-	// Outputs that get the events. Default: [kafka], the only one yet.
-	Outputs []string `yaml:"outputs"`
+	// Outputs that get the events; kafka is the only one yet.
+	Outputs []string `yaml:"outputs" default:"kafka" oneof:"kafka" required:"name at least one: [kafka]"`
 
 	File string `yaml:"-"` // the file this was read from
 	Line int    `yaml:"-"` // where in it the site's own keys start
 
-	pos lines // of File; nil for a site without one
+	pos *places // of File; nil for a site without one
 }
 
 // AccessLog says which files to read and what their lines look like.
 type AccessLog struct {
 	// Paths of the log files; globs allowed. Rotated files are found by themselves.
-	Paths []string `yaml:"paths"`
+	Paths []string `yaml:"paths" form:"path" required:"name at least one log file, such as [/var/log/nginx/access.log]" example:"[/var/log/nginx/access.log]"`
 	// NginxConf is the nginx.conf that the format is read from. Default: /etc/nginx/nginx.conf, unless LogFormat is given.
-	NginxConf string `yaml:"nginx_conf"`
+	NginxConf string `yaml:"nginx_conf" example:"/etc/nginx/nginx.conf"`
 	// NginxPrefix is what nginx -p was given, for relative paths in nginx.conf. Default: found from NginxConf.
-	NginxPrefix string `yaml:"nginx_prefix"`
+	NginxPrefix string `yaml:"nginx_prefix" example:"/usr/share/nginx"`
 	// Format is the name of the log_format. Default: what the access_log directives for these paths use.
-	Format string `yaml:"format"`
-	// LogFormat is the format itself, instead of nginx_conf and format.
-	LogFormat string `yaml:"log_format"`
+	Format string `yaml:"format" example:"main"`
+	// LogFormat is the format itself, instead of NginxConf and Format.
+	LogFormat string `yaml:"log_format" example:"'$remote_addr [$time_local] \"$request\" $status'"`
 	// Escape of LogFormat: default, json or none. Default: default.
-	Escape string `yaml:"escape"`
-	// TrustUnescaped accepts a format with escape=none, in which a client can forge lines. Default: false.
-	TrustUnescaped bool `yaml:"trust_unescaped"`
+	Escape string `yaml:"escape" oneof:"default|json|none" example:"json"`
+	// TrustUnescaped accepts a format with escape=none, in which clients can forge lines.
+	TrustUnescaped bool `yaml:"trust_unescaped" default:"false"`
 	// Types of variables of which ngxtap knows no better than that they are strings: those of map, set, geo, js_set and other
 	// people's modules. A type given here wins over the known one, too. A value that does not fit sends its line to quarantine.
 	Types []VariableType `yaml:"types"`
-	// StartAt is where to begin on the very first start: beginning or end. Default: beginning.
-	StartAt string `yaml:"start_at"`
-	// MaxLine is the longest line accepted; a longer one goes to quarantine. Default: 1MiB, which is also the most.
-	MaxLine Size `yaml:"max_line"`
-	// RotateGrace is how long a rotated file must be quiet before it is let go. Default: 10s.
-	RotateGrace time.Duration `yaml:"rotate_grace"`
-	// HeldBytes is how much of the disk deleted log files may take that are held open because they have unread lines. When it is
-	// more, the oldest are given up and declared lost. Default: 1GiB.
-	HeldBytes Size `yaml:"held_bytes"`
-	// FollowSymlinks allows a log file to be a symbolic link that leads to a file in the folder of its path, or below. Default: false.
-	FollowSymlinks bool `yaml:"follow_symlinks"`
+	// StartAt is where to begin on the very first start: beginning or end.
+	StartAt string `yaml:"start_at" default:"beginning" oneof:"beginning|end"`
+	// MaxLine is the longest line accepted; a longer one goes to quarantine. More could not become an event within Kafka's default message size.
+	MaxLine Size `yaml:"max_line" default:"1MiB" min:"4KiB" max:"1MiB"`
+	// RotateGrace is how long a rotated file must be quiet before it is let go.
+	RotateGrace time.Duration `yaml:"rotate_grace" default:"10s" min:"100ms" max:"1h"`
+	// HeldBytes is how much of the disk deleted log files with unread lines may take; then the oldest are given up. They are held open, and
+	// those given up are declared lost. With less than 1MiB logs that are being read would be given up.
+	HeldBytes Size `yaml:"held_bytes" default:"1GiB" min:"1MiB"`
+	// FollowSymlinks allows a log file to be a symbolic link that leads to a file in the folder of its path, or below.
+	FollowSymlinks bool `yaml:"follow_symlinks" default:"false"`
 	// RotatedDirs are the folders that rotated files are moved to, if they do not stay beside the log: what logrotate calls olddir. A
 	// relative one is relative to the log's folder.
-	RotatedDirs []string `yaml:"rotated_dirs"`
-	// SymlinkRoots are more folders that such links may lead to; with follow_symlinks only.
-	SymlinkRoots []string `yaml:"symlink_roots"`
-	// AllowHardLinks reads files that have other names when they are first seen; whoever can write the folder could otherwise have
-	// somebody else's file read. Default: false.
-	AllowHardLinks bool `yaml:"allow_hard_links"`
+	RotatedDirs []string `yaml:"rotated_dirs" form:"folder" example:"[old]"`
+	// SymlinkRoots are more folders that such links may lead to; with FollowSymlinks only.
+	SymlinkRoots []string `yaml:"symlink_roots" form:"folder" example:"[/var/log/pods]"`
+	// AllowHardLinks reads files that have other names when they are first seen: they may be somebody else's. Whoever can write the folder
+	// can then have such a file read.
+	AllowHardLinks bool `yaml:"allow_hard_links" default:"false"`
 }
 
 // VariableType gives a variable of the log_format a type.
 type VariableType struct {
-	// Name of the variable, without "$". Not a header, $request or a time.
-	Name string `yaml:"name"`
+	// Name of the variable, without "$"; not a header, $request or a time.
+	Name string `yaml:"name" form:"variable" required:"name the variable, such as app_ms" example:"app_ms"`
 	// Type is string, int (0 to 2147483647), long (with a sign, 64 bits) or double. A value that is missing is null.
-	Type string `yaml:"type"`
+	Type string `yaml:"type" oneof:"string|int|long|double" required:"say which: string, int, long or double" example:"long"`
 }
 
 // Headers says what happens to headers on their way.
 type Headers struct {
-	// Secrets is hash (keyed HMAC-SHA-256, so that joins still work) or drop. Default: hash.
-	Secrets string `yaml:"secrets"`
+	// Secrets in Authorization, Cookie, Set-Cookie, *-Token and the like: hash (keyed HMAC-SHA-256, so that joins still work) or drop.
+	Secrets string `yaml:"secrets" default:"hash" oneof:"hash|drop"`
 	// Keep lists secret headers and query parameters that may leave the host in clear text all the same.
-	Keep []string `yaml:"keep"`
-	// HashKey is the key itself, ${VAR} or file:PATH; the same on all hosts if hashes are to be joined. Default: made at the
-	// first start and kept in state_dir.
-	HashKey Secret `yaml:"hash_key"`
-	// PreviousHashKey is the key before the present one. Only lines in quarantine are read with it. Default: none.
-	PreviousHashKey Secret `yaml:"previous_hash_key"`
+	Keep []string `yaml:"keep" form:"kept" example:"[x-api-key]"`
+	// HashKey is ${VAR} or file:PATH (a systemd credential, say), the same on all hosts if hashes are to be joined. At least 16 characters.
+	// Default: made at the first start and kept in state_dir.
+	HashKey Secret `yaml:"hash_key" example:"file:/etc/ngxtap/hash.key"`
+	// PreviousHashKey is the key before it, with which lines in quarantine can still be read. Default: none.
+	PreviousHashKey Secret `yaml:"previous_hash_key" example:"${PREVIOUS_HASH_KEY}"`
 	// Cookies says what happens to single cookies.
 	Cookies Cookies `yaml:"cookies"`
-	// Allow lists the headers that become part of events; the first or the last character may be "*". Empty: all.
-	Allow []string `yaml:"allow"`
+	// Allow lists the headers that become part of events; "*" may begin or end a name. Default: all.
+	Allow []string `yaml:"allow" form:"header" example:"[user-agent, 'x-app-*']"`
 	// Deny lists headers, in the same way, that never do, also if Allow has them.
-	Deny []string `yaml:"deny"`
-	// MaxHeaders is how many header values of one request or response an event holds; what comes after them is left out. Default: 256.
-	MaxHeaders int `yaml:"max_headers"`
-	// MaxValue is how long the value of a header may be; what is longer is cut. Default: 16KiB.
-	MaxValue Size `yaml:"max_value"`
-	// Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows. Default: true.
-	Census bool `yaml:"census"`
+	Deny []string `yaml:"deny" form:"header" example:"[x-internal]"`
+	// MaxHeaders is how many header values of one request or response an event holds; the rest is left out, counted, and named in the field
+	// cut.
+	MaxHeaders int `yaml:"max_headers" default:"256" min:"1" max:"10000"`
+	// MaxValue is how long the value of a header may be; a longer one is cut, counted, and named in the field cut. More could not become an
+	// event within Kafka's default message size.
+	MaxValue Size `yaml:"max_value" default:"16KiB" min:"64B" max:"1MiB"`
+	// Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows.
+	Census bool `yaml:"census" default:"true"`
 	// Promote lists request headers that also become fields of their own.
-	Promote []string `yaml:"promote"`
+	Promote []string `yaml:"promote" example:"[x-request-id]"`
 }
 
 // Cookies says what happens to single cookies.
 type Cookies struct {
 	// Keep lists cookies whose values may leave the host in clear text, in any case.
-	Keep []string `yaml:"keep"`
+	Keep []string `yaml:"keep" form:"kept" example:"[lang]"`
 }
 
 // Quarantine says what happens to lines that fit no format.
 type Quarantine struct {
-	// Raw is encrypted (with a key that follows from headers.hash_key, or from the one in state_dir: only who has that can list or replay
-	// the lines) or clear. Default: encrypted.
-	Raw string `yaml:"raw"`
+	// Raw is encrypted (with a key that follows from headers.hash_key, or from the one in state_dir) or clear. Only who has the key can list
+	// or replay the lines.
+	Raw string `yaml:"raw" default:"encrypted" oneof:"encrypted|clear"`
 }
 
 // OnChange says what to do about a changed format, by the class of the change: evolve (register the schema and go on), quarantine (go
 // on, the lines of the new format are kept in quarantine) or hold (stop the site before the first such line; the log file is the queue).
 // `ngxtap schema accept` lets a change through.
 type OnChange struct {
-	// Compatible is for the classes full, backward and forward together. Default: evolve.
-	Compatible string `yaml:"compatible"`
+	// Compatible is for the classes full, backward and forward together.
+	Compatible string `yaml:"compatible" default:"evolve" oneof:"evolve|quarantine|hold"`
 	// Full is for changes after which old and new readers read old and new events. Default: as compatible.
-	Full string `yaml:"full"`
+	Full string `yaml:"full" oneof:"evolve|quarantine|hold" example:"evolve"`
 	// Backward is for changes after which old readers fail on new events. Default: as compatible.
-	Backward string `yaml:"backward"`
+	Backward string `yaml:"backward" oneof:"evolve|quarantine|hold" example:"evolve"`
 	// Forward is for changes after which new readers fail on old events. Default: as compatible.
-	Forward string `yaml:"forward"`
-	// Breaking is for changes after which neither reads the events of the other. Default: quarantine.
-	Breaking string `yaml:"breaking"`
-	// Refused is for schemas that the registry does not take: quarantine or hold. It is asked again now and then. Default: quarantine.
-	Refused string `yaml:"refused"`
-	// RegistryAway is for new schemas while no registry answers: hold or quarantine. Known schemas go on. Default: hold.
-	RegistryAway string `yaml:"registry_away"`
+	Forward string `yaml:"forward" oneof:"evolve|quarantine|hold" example:"evolve"`
+	// Breaking is for changes after which neither reads the events of the other.
+	Breaking string `yaml:"breaking" default:"quarantine" oneof:"evolve|quarantine|hold"`
+	// Refused is for schemas that the registry does not take: quarantine or hold. It is asked again now and then.
+	Refused string `yaml:"refused" default:"quarantine" oneof:"quarantine|hold"`
+	// RegistryAway is for new schemas while no registry answers: hold or quarantine. Known schemas go on.
+	RegistryAway string `yaml:"registry_away" default:"hold" oneof:"hold|quarantine"`
 }
 
 // complete gives the classes that are not set the policy of Compatible.
@@ -276,13 +296,12 @@ func (o *OnChange) complete() {
 
 // DataChanges says which changes of the data are told on the topic ngxtap.schema-changes, in the log and as a metric.
 type DataChanges struct {
-	// Report says whether any are. Default: true.
-	Report bool `yaml:"report"`
+	// Report says whether any are: headers that come or go, more lines that do not fit.
+	Report bool `yaml:"report" default:"true"`
 	// RejectedShare of the lines of a minute that go to quarantine is worth telling; of those that fail in one column a tenth of it.
-	// Default: 0.01.
-	RejectedShare float64 `yaml:"rejected_share"`
-	// HeaderShare of the events must have a header that is new, or was known, for that to be told. Default: 0.01.
-	HeaderShare float64 `yaml:"header_share"`
-	// RareHeaders says whether new headers are told, too, that are in fewer events but come again and again; needs headers.census. Default: true.
-	RareHeaders bool `yaml:"rare_headers"`
+	RejectedShare float64 `yaml:"rejected_share" default:"0.01" above:"0" max:"1"`
+	// HeaderShare of the events must have a header that is new, or was known, for that to be told.
+	HeaderShare float64 `yaml:"header_share" default:"0.01" above:"0" max:"1"`
+	// RareHeaders says whether new headers are told, too, that are in fewer events but come again and again; needs headers.census.
+	RareHeaders bool `yaml:"rare_headers" default:"true"`
 }

@@ -72,6 +72,9 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("unknown site key", "", site+"topik: x\n", "sites.d/0.yaml:3: unknown key topik; did you mean topic?")
 	f("key in capitals", "Instance: a\n", site, "ngxtap.yaml:1: unknown key Instance; did you mean instance?")
 	f("far from any key", "zzzzzz: 1\n", site, "known here: admin, instance, kafka")
+	f("a level too high", "commit_interval: 1s\n", site, "ngxtap.yaml:1: unknown key commit_interval; did you mean kafka.commit_interval, in the file of the daemon?")
+	f("in the other file", "", site+"compression: zstd\n", "sites.d/0.yaml:3: unknown key compression; did you mean kafka.compression, in the file of the daemon?")
+	f("of a name that there is twice", "password: x\n", site, "unknown key password; known here: admin")
 	f("twice", "instance: a\ninstance: b\n", site, "ngxtap.yaml:2")
 	f("not yaml", "kafka: [\n", site, "not valid YAML")
 	f("tab", "kafka:\n\tbrokers: [a:1]\n", site, "ngxtap.yaml:2: not valid YAML")
@@ -91,11 +94,26 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 		"sites.d/0.yaml:5: access_log.symlink_roots: goes with follow_symlinks: true")
 	f("list for value", "instance: [a]\n", site, "ngxtap.yaml:1: instance must be a single value")
 	f("duration without unit", "kafka:\n  commit_interval: 200\n", site, "ngxtap.yaml:2: kafka.commit_interval", "needs a unit")
+	f("no duration", "kafka:\n  commit_interval: soon\n", site, `ngxtap.yaml:2: kafka.commit_interval: "soon" is not a duration: write 200ms, 10s or 5m`)
 	f("duration out of range", "kafka:\n  commit_interval: 1h\n", site, "ngxtap.yaml:2: kafka.commit_interval: 1h0m0s is not between")
 	f("request timeout out of range", "kafka:\n  request_timeout: 10ms\n", site, "ngxtap.yaml:2: kafka.request_timeout: 10ms is not between")
 	f("transaction timeout out of range", "kafka:\n  transaction_timeout: 1h\n", site, "ngxtap.yaml:2: kafka.transaction_timeout: 1h0m0s is not between")
 	f("bad compression", "kafka:\n\n  compression: lzma\n", site, `ngxtap.yaml:3: kafka.compression: "lzma" is not one of lz4`)
 	f("broker without port", "kafka: {brokers: [kafka]}\n", site, `"kafka" is not host:port`)
+	f("number that has no room", "kafka:\n  replication_factor: 65539\n", site, "ngxtap.yaml:2: kafka.replication_factor: 65539 is not a whole number of at most 16 bits")
+	f("number out of this world", "kafka:\n  partitions: 99999999999999999999\n", site, "ngxtap.yaml:2: kafka.partitions: 99999999999999999999 is not a whole number")
+	f("part of a number", "kafka:\n  partitions: 1.5\n", site, "ngxtap.yaml:2: kafka.partitions: 1.5 is not a whole number of at most 32 bits")
+	f("number that is true", "kafka:\n  partitions: true\n", site, "ngxtap.yaml:2: kafka.partitions: true is not a whole number")
+	f("true as a number", "kafka:\n  create_topics: 1\n", site, "ngxtap.yaml:2: kafka.create_topics: 1 is neither true nor false")
+	f("text that is true", "instance: true\n", site, "ngxtap.yaml:1: instance: true is no text to YAML: put it in quotes")
+	f("text that is a fraction", "instance: 1.10\n", site, "ngxtap.yaml:1: instance: 1.10 is no text to YAML: put it in quotes")
+	f("text that is octal", "instance: 017\n", site, "ngxtap.yaml:1: instance: 017 is no text to YAML: put it in quotes")
+	f("text that is a date", "instance: 2026-01-31\n", site, "ngxtap.yaml:1: instance: 2026-01-31 is no text to YAML: put it in quotes")
+	f("secret that is a number", "kafka:\n  sasl: {password: 1.23456}\n", site, "ngxtap.yaml:2: kafka.sasl.password: [redacted] is no text to YAML: put it in quotes")
+	f("item that is true", "", site+"headers:\n  keep: [a,\n    yes, true]\n", "sites.d/0.yaml:5: headers.keep: true is no text to YAML: put it in quotes")
+	f("item that is a list", "kafka:\n  brokers: [[a:1]]\n", site, "ngxtap.yaml:2: kafka.brokers must be a single value")
+	f("size that is a fraction", "", site+"headers: {max_value: 100.5}\n", "headers.max_value: 100.5 is not a whole number")
+	f("share that is true", "", site+"data_changes: {header_share: true}\n", "data_changes.header_share: true is not a number")
 	f("bad number", "kafka:\n  partitions: many\n", site, "ngxtap.yaml:2: kafka.partitions")
 	f("sasl without user", "kafka:\n  sasl: {mechanism: PLAIN}\n", site, "needs a username and a password")
 	f("sasl without mechanism", "kafka:\n  sasl: {username: a}\n", site, "need a mechanism")
@@ -164,6 +182,52 @@ func TestEnvironmentOverridesScalars(t *testing.T) {
 	}
 }
 
+// The example has sections in which nothing is set: "sasl:". Variables override what is in them all the same.
+func TestEnvironmentOverridesInEmptySections(t *testing.T) {
+	t.Setenv("NGXTAP_KAFKA_SASL_MECHANISM", "PLAIN")
+	t.Setenv("NGXTAP_KAFKA_SASL_USERNAME", "u")
+	t.Setenv("NGXTAP_KAFKA_SASL_PASSWORD", "p")
+	t.Setenv("NGXTAP_REGISTRY_SUBJECT", "record")
+	t.Setenv("NGXTAP_KAFKA_REPLICATION_FACTOR", "3")
+	c, err := Load(write(t, "kafka:\n  sasl:\nregistry:\n", site))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := c.Kafka.SASL; s.Mechanism != "PLAIN" || s.Username != "u" || s.Password != "p" || c.Registry.Subject != "record" || c.Kafka.ReplicationFactor != 3 {
+		t.Errorf("got %+v, %s, %d", s, c.Registry.Subject, c.Kafka.ReplicationFactor)
+	}
+	for _, wrong := range []string{"65539", "1.5", "true", "many"} {
+		t.Setenv("NGXTAP_KAFKA_REPLICATION_FACTOR", wrong)
+		if c, err := Load(write(t, "", site)); err == nil {
+			t.Errorf("%s replicas are taken for %d", wrong, c.Kafka.ReplicationFactor)
+		}
+	}
+}
+
+// A variable that nearly has the name of one that counts is warned of; one that stands for a secret is none of those.
+func TestStrayVariables(t *testing.T) {
+	t.Setenv("NGXTAP_KAFKA_BROKER", "a:1")
+	t.Setenv("NGXTAP_KAFKA_SASL_PASSWORT", "secret-secret-secret")
+	t.Setenv("NGXTAP_KAFKA_SERVICE_HOST", "10.0.0.1")
+	c, err := Load(write(t, "", site+"headers: {hash_key: '${NGXTAP_KAFKA_SASL_PASSWORT}'}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(c.Warnings, "\n"); got != "environment variable NGXTAP_KAFKA_BROKER sets no key; did you mean NGXTAP_KAFKA_BROKERS?" {
+		t.Errorf("warnings = %q", got)
+	}
+}
+
+func TestGlance(t *testing.T) {
+	file := write(t, "kafka: {sasl: {password: 'file:nothere'}}\n", site, "site: b\ntopic: t\nwrong: key\n", "site: [\n", "site: 'x y'\n", "topic: z\n")
+	if got := Glance(file); !reflect.DeepEqual(got, []Glimpse{{"shop", "nginx.shop.access"}, {"b", "t"}}) {
+		t.Errorf("got %v", got)
+	}
+	if got := Glance("/nothere/ngxtap.yaml"); got != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestSecretsNeverPrint(t *testing.T) {
 	t.Setenv("NGXTAP_TEST_PW", "hunter2hunter2")
 	c, err := Load(write(t, "kafka: {sasl: {mechanism: SCRAM-SHA-256, username: u, password: '${NGXTAP_TEST_PW}'}}\n", site))
@@ -179,6 +243,19 @@ func TestSecretsNeverPrint(t *testing.T) {
 	}
 	if all := fmt.Sprintf("%v %+v %#v %s %q %s", c, c, c, c.Kafka.SASL, c.Kafka.SASL.Password, out); strings.Contains(all, "hunter2") {
 		t.Errorf("printed: %s", all)
+	}
+}
+
+// A secret in a variable stands in no file.
+func TestDoesNotWarnOfSecretInTheEnvironment(t *testing.T) {
+	t.Setenv("NGXTAP_KAFKA_SASL_PASSWORD", "clear-text")
+	file := write(t, "kafka: {sasl: {mechanism: SCRAM-SHA-256, username: u, password: x}}\n", site)
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil || c.Warnings != nil || c.Kafka.SASL.Password.Reveal() != "clear-text" {
+		t.Errorf("warnings %q, %v", c.Warnings, err)
 	}
 }
 
@@ -205,57 +282,6 @@ func TestRelativePathsStartFromTheFile(t *testing.T) {
 	dir := filepath.Dir(file)
 	if c.StateDir != dir+"/var" || c.Sites[0].AccessLog.Paths[0] != dir+"/logs/a.log" || c.Sites[0].AccessLog.NginxConf != dir+"/nginx.conf" {
 		t.Errorf("got %s, %v, %s", c.StateDir, c.Sites[0].AccessLog.Paths, c.Sites[0].AccessLog.NginxConf)
-	}
-}
-
-// TestExampleShowsEveryKeyWithItsDefault keeps configs/ true: the example names every key of the structs, and loading it gives
-// just the defaults.
-func TestExampleShowsEveryKeyWithItsDefault(t *testing.T) {
-	for file, v := range map[string]any{"../../configs/ngxtap.yaml": daemonDefaults(), "../../configs/sites.d/shop.yaml.example": siteDefaults()} {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.ReplaceAll(string(data), "# instance:", "instance:")
-		pos, err := checkKeys(file, []byte(text), reflect.TypeOf(v))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var missing []string
-		eachKey("", reflect.TypeOf(v), func(key string) {
-			if _, ok := pos[key]; !ok {
-				missing = append(missing, key)
-			}
-		})
-		if missing != nil {
-			t.Errorf("%s does not show %v", file, missing)
-		}
-	}
-	example, err := os.ReadFile("../../configs/ngxtap.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown, err := Load(write(t, string(example), site))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := Load(write(t, "", site))
-	if err != nil {
-		t.Fatal(err)
-	}
-	shown.Daemon.Registry.URLs = nil // [] in the example
-	if !reflect.DeepEqual(shown.Daemon, plain.Daemon) {
-		t.Errorf("example %+v\ndefault %+v", shown.Daemon, plain.Daemon)
-	}
-}
-
-func eachKey(path string, t reflect.Type, f func(string)) {
-	for _, k := range keysOf(t) {
-		fld, _ := fieldOf(t, k)
-		f(join(path, k))
-		if fld.Type.Kind() == reflect.Struct {
-			eachKey(join(path, k), fld.Type, f)
-		}
 	}
 }
 

@@ -41,7 +41,7 @@ func Load(file string) (*Config, error) {
 			errs = append(errs, err)
 			continue
 		}
-		s.File, s.Line, s.pos = sf, max(pos["site"], 1), pos
+		s.File, s.Line, s.pos = sf, pos.line("site"), pos
 		errs = append(errs, s.finish(sf, pos, c)...)
 		c.Sites = append(c.Sites, s)
 	}
@@ -52,6 +52,7 @@ func Load(file string) (*Config, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	c.strayVariables(os.Environ())
 	sort.Slice(c.Sites, func(i, j int) bool { return c.Sites[i].Site < c.Sites[j].Site })
 	return c, nil
 }
@@ -88,32 +89,19 @@ func SiteDefaults(name string) Site {
 	return s
 }
 
-func daemonDefaults() Daemon {
-	return Daemon{
-		Kafka: Kafka{Brokers: []string{"127.0.0.1:9092"}, Compression: "lz4", Delivery: "exactly_once", CommitInterval: 200 * time.Millisecond,
-			RequestTimeout: 20 * time.Second, TransactionTimeout: 30 * time.Second, CreateTopics: true, StateTopic: "ngxtap.state", OnStateRegression: "stop", SchemasTopic: "ngxtap.schemas"},
-		Registry: Registry{Subject: "topic"},
-		Admin:    Admin{Listen: "off"},
-		StateDir: "/var/lib/ngxtap",
-	}
+func daemonDefaults() (d Daemon) {
+	fill(reflect.ValueOf(&d).Elem())
+	return d
 }
 
-func siteDefaults() Site {
-	return Site{
-		AccessLog:   AccessLog{StartAt: "beginning", MaxLine: 1 << 20, RotateGrace: 10 * time.Second, HeldBytes: 1 << 30},
-		PartitionBy: "none",
-		Headers:     Headers{Secrets: "hash", MaxHeaders: 256, MaxValue: 16 << 10, Census: true},
-		Addresses:   "keep",
-		Quarantine:  Quarantine{Raw: "encrypted"},
-		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine", Refused: "quarantine", RegistryAway: "hold"},
-		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01, RareHeaders: true},
-		Outputs:     []string{"kafka"},
-	}
+func siteDefaults() (s Site) {
+	fill(reflect.ValueOf(&s).Elem())
+	return s
 }
 
 // read checks the keys of a YAML file, then lets viper put it over the defaults already in into. env says whether environment
 // variables may override scalars.
-func read(file string, into any, env bool) (lines, error) {
+func read(file string, into any, env bool) (*places, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
@@ -130,7 +118,7 @@ func read(file string, into any, env bool) (lines, error) {
 	if env {
 		v.SetEnvPrefix(EnvPrefix)
 		v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
-		bindScalars(v, "", reflect.TypeOf(into).Elem())
+		bindScalars(v, "", reflect.TypeOf(into).Elem(), pos)
 	}
 	hook := viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
 		refuseBareDurations, mapstructure.StringToTimeDurationHookFunc(), mapstructure.TextUnmarshallerHookFunc(), mapstructure.StringToSliceHookFunc(",")))
@@ -142,18 +130,27 @@ func read(file string, into any, env bool) (lines, error) {
 }
 
 // bindScalars lets viper look into the environment for every scalar, whether it stands in the file or not.
-func bindScalars(v *viper.Viper, path string, t reflect.Type) {
+func bindScalars(v *viper.Viper, path string, t reflect.Type, pos *places) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		key := join(path, keyName(f))
 		switch {
 		case keyName(f) == "":
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct: // no text can say it
 		case f.Type.Kind() == reflect.Struct:
-			bindScalars(v, key, f.Type)
+			bindScalars(v, key, f.Type, pos)
 		default:
-			_ = v.BindEnv(key) // fails only without a key
+			_ = v.BindEnv(key)                               // fails only without a key
+			if name := EnvName(key); os.Getenv(name) != "" { // to viper an empty one is none
+				pos.env[key] = name
+			}
 		}
 	}
+}
+
+// EnvName is the environment variable that overrides a key of the daemon's file.
+func EnvName(key string) string {
+	return EnvPrefix + "_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 // refuseBareDurations keeps "commit_interval: 200" from meaning 200 nanoseconds.
@@ -161,11 +158,16 @@ func refuseBareDurations(from, to reflect.Type, data any) (any, error) {
 	if to == reflect.TypeFor[time.Duration]() && from.Kind() != reflect.String && from != to {
 		return nil, fmt.Errorf("%v needs a unit: 200ms, 10s or 5m", data)
 	}
+	if text, ok := data.(string); ok && to == reflect.TypeFor[time.Duration]() {
+		if _, err := time.ParseDuration(text); err != nil {
+			return nil, fmt.Errorf("%q is not a duration: write 200ms, 10s or 5m", text)
+		}
+	}
 	return data, nil
 }
 
 // placeErrors gives each of the decoder's complaints the file and line of the key it is about.
-func placeErrors(file string, pos lines, err error) error {
+func placeErrors(file string, pos *places, err error) error {
 	var errs []error
 	for _, e := range flatten(err) {
 		var de *mapstructure.DecodeError

@@ -6,25 +6,41 @@ import (
 	"reflect"
 	"regexp"
 	"sort"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// lines remembers on which line of a file each key stands, by its dotted path.
-type lines map[string]int
+// places remembers where each key of a file got its value, by its dotted path.
+type places struct {
+	lines  map[string]int    // where it stands in the file
+	given  map[string]bool   // whether a value stands behind it there
+	env    map[string]string // the environment variable that overrides it
+	secret map[string]string // what stands for a secret: ${VAR} or file:PATH
+}
 
-// at returns "file:line" of a key, or of its nearest parent that stands in the file.
-func (l lines) at(file, key string) string { return fmt.Sprintf("%s:%d", file, l.line(key)) }
+func newPlaces() *places {
+	return &places{lines: map[string]int{}, given: map[string]bool{}, env: map[string]string{}, secret: map[string]string{}}
+}
+
+// at returns "file:line" of a key, or of its nearest parent that stands in the file; or the environment variable that it comes from.
+func (p *places) at(file, key string) string {
+	if name := p.env[key]; name != "" {
+		return "environment variable " + name
+	}
+	return fmt.Sprintf("%s:%d", file, p.line(key))
+}
 
 // checkKeys parses a YAML file and reports every key that the struct does not have, every key that stands twice and every node of
 // the wrong shape, with file and line. Viper knows no lines and lets a doubled or misspelt key pass in places.
-func checkKeys(file string, data []byte, into reflect.Type) (lines, error) {
+func checkKeys(file string, data []byte, into reflect.Type) (*places, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
 		return nil, yamlError(file, err)
 	}
-	pos := lines{}
+	pos := newPlaces()
 	if len(doc.Content) == 0 {
 		return pos, nil // empty file: all defaults
 	}
@@ -33,13 +49,14 @@ func checkKeys(file string, data []byte, into reflect.Type) (lines, error) {
 	return pos, errors.Join(errs...)
 }
 
-func walk(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs *[]error) {
+func walk(file, path string, n *yaml.Node, t reflect.Type, pos *places, errs *[]error) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
 		return // "key:" with nothing behind it means the default
 	}
+	pos.given[path] = true
 	switch {
 	case t.Kind() == reflect.Struct:
 		if n.Kind != yaml.MappingNode {
@@ -54,18 +71,56 @@ func walk(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs *[]er
 		if t.Elem().Kind() == reflect.Struct && n.Kind == yaml.SequenceNode {
 			for i, item := range n.Content {
 				at := fmt.Sprintf("%s[%d]", path, i)
-				pos[at] = item.Line
+				pos.lines[at] = item.Line
 				walk(file, at, item, t.Elem(), pos, errs)
 			}
 		}
-	default:
-		if n.Kind != yaml.ScalarNode {
-			*errs = append(*errs, fmt.Errorf("%s:%d: %s must be a single value", file, n.Line, path))
+		if t.Elem().Kind() != reflect.Struct && n.Kind == yaml.SequenceNode {
+			for _, item := range n.Content {
+				checkScalar(file, path, item, t.Elem(), errs)
+			}
 		}
+	default:
+		checkScalar(file, path, n, t, errs)
 	}
 }
 
-func walkStruct(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs *[]error) {
+// checkScalar reports a value of another type than its key, where the decoder would make something of it that nobody meant: 40000 would
+// become a negative int16, 1.5 would become 1, true would become the text "1", and 1.10 the text "1.1".
+func checkScalar(file, path string, n *yaml.Node, t reflect.Type, errs *[]error) {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.ScalarNode {
+		*errs = append(*errs, fmt.Errorf("%s:%d: %s must be a single value", file, n.Line, path))
+		return
+	}
+	tag, say := n.ShortTag(), ""
+	v := reflect.New(t).Elem()
+	var whole int64
+	isWhole := tag == "!!int" && n.Decode(&whole) == nil
+	switch {
+	case tag == "!!str" || tag == "!!null": // the decoder reads texts, or refuses them
+	case t == reflect.TypeFor[time.Duration](): // which the decoder wants a unit of
+	case t.Kind() == reflect.String && !(isWhole && strconv.FormatInt(whole, 10) == n.Value):
+		say = "is no text to YAML: put it in quotes"
+	case t.Kind() == reflect.Bool && tag != "!!bool":
+		say = "is neither true nor false"
+	case v.CanInt() && !(isWhole && !v.OverflowInt(whole)):
+		say = fmt.Sprintf("is not a whole number of at most %d bits", t.Bits())
+	case v.CanFloat() && tag != "!!float" && !isWhole:
+		say = "is not a number"
+	}
+	shown := n.Value
+	if t == reflect.TypeFor[Secret]() {
+		shown = redacted
+	}
+	if say != "" {
+		*errs = append(*errs, fmt.Errorf("%s:%d: %s: %s %s", file, n.Line, path, shown, say))
+	}
+}
+
+func walkStruct(file, path string, n *yaml.Node, t reflect.Type, pos *places, errs *[]error) {
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
@@ -77,10 +132,10 @@ func walkStruct(file, path string, n *yaml.Node, t reflect.Type, pos lines, errs
 		seen[k.Value] = k.Line
 		f, ok := fieldOf(t, k.Value)
 		if !ok {
-			*errs = append(*errs, fmt.Errorf("%s:%d: unknown key %s%s", file, k.Line, full, suggest(k.Value, keysOf(t))))
+			*errs = append(*errs, fmt.Errorf("%s:%d: unknown key %s%s", file, k.Line, full, meant(k.Value, keysOf(t))))
 			continue
 		}
-		pos[full] = k.Line
+		pos.lines[full] = k.Line
 		walk(file, full, v, f.Type, pos, errs)
 	}
 }
@@ -137,6 +192,15 @@ func suggest(got string, have []string) string {
 	sorted := append([]string(nil), have...)
 	sort.Strings(sorted)
 	return "; known here: " + strings.Join(sorted, ", ")
+}
+
+// meant is suggest, and where it knows nothing the one key of that name elsewhere.
+func meant(got string, have []string) string {
+	say := suggest(got, have)
+	if k := nearest(got); k != nil && !strings.Contains(say, "did you mean") {
+		return fmt.Sprintf("; did you mean %s, in the file of the %s?", k.Path, k.File)
+	}
+	return say
 }
 
 // distance is the number of edits between two short strings (Levenshtein).

@@ -13,17 +13,18 @@ func (c *Config) Where(key string) (file string, line int) { return c.Files[0], 
 func (s *Site) Where(key string) (file string, line int) { return s.File, s.pos.line(key) }
 
 // line returns the line of a key, or of its nearest parent that stands in the file; 1 if there is none.
-func (l lines) line(key string) int {
-	for {
-		if n, ok := l[key]; ok {
+func (p *places) line(key string) int {
+	for p != nil {
+		if n, ok := p.lines[key]; ok {
 			return n
 		}
 		i := strings.LastIndexAny(key, ".[")
 		if i < 0 {
-			return 1
+			break
 		}
 		key = key[:i]
 	}
+	return 1
 }
 
 // Same reports whether two sites are configured alike, wherever that stands.

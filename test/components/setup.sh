@@ -1,7 +1,8 @@
 #!/bin/sh
-# Installs the real components that the end-to-end tests run against: Nginx with njs and Lua, newer ones, Apache Kafka, the Apicurio schema registry, and a
-# Python with independent Kafka and Avro readers. Versions: versions.env. Downloads go through the ordinary clients (apt-get, mvn, pip) as
-# they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run again; under a second when all is there.
+# Installs the real components that the end-to-end tests run against: Nginx with njs and Lua, newer ones, Apache Kafka, the Apicurio schema registry, a
+# Python with independent Kafka and Avro readers, and the shells and readers of man pages. Versions: versions.env. Downloads go through the
+# ordinary clients (apt-get, mvn, pip) as they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run
+# again; under a second when all is there.
 #
 # Exit 0: everything is in place. Exit 1: something is missing; each missing part is named on stderr with the way to get it.
 set -u
@@ -125,6 +126,24 @@ setup_logrotate() {
 	have logrotate || missing logrotate "as root: apt-get install logrotate"
 }
 
+# The shells that complete our command lines, and what reads our man pages.
+setup_shells() {
+	lacking=
+	for tool in zsh fish mandoc man; do have $tool || lacking="$lacking $tool"; done
+	[ -e /usr/share/bash-completion/bash_completion ] || lacking="$lacking bash-completion"
+	[ -n "$lacking" ] || return
+	debs=$(echo "$lacking" | sed 's/ man$/ man-db/; s/ man / man-db /')
+	if have apt-get && [ "$(id -u)" = 0 ]; then
+		DEBIAN_FRONTEND=noninteractive
+		export DEBIAN_FRONTEND
+		# shellcheck disable=SC2086 # a list of words
+		quietly "$cache/apt.log" apt-get install -y --no-install-recommends $debs ||
+			{ quietly "$cache/apt.log" apt-get update && quietly "$cache/apt.log" apt-get install -y --no-install-recommends $debs; }
+	fi
+	for tool in zsh fish mandoc man; do have $tool || missing $tool "as root: apt-get install$debs"; done
+	[ -e /usr/share/bash-completion/bash_completion ] || missing bash-completion "as root: apt-get install bash-completion"
+}
+
 # What judges the packages and the unit: rpm, systemd with its containers, setpriv, and a way to run a program under the unit's filter of system calls.
 packaging_is_there() { have rpm && have systemd-analyze && have systemd-nspawn && have setpriv && /usr/bin/python3 -c 'import seccomp' 2>/dev/null; }
 
@@ -208,6 +227,7 @@ setup_nginx
 setup_nginx_lua
 for suite in $NEWER_NGINX; do setup_newer_nginx "$suite"; done
 setup_logrotate
+setup_shells
 setup_packaging
 setup_kafka
 setup_registry
