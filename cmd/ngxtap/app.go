@@ -54,6 +54,7 @@ type app struct {
 	configFile string
 	embedded   bool
 	cpuProfile string
+	seen       *observed // nil: no daemon
 }
 
 // run executes one command line and returns the exit code.
@@ -104,8 +105,8 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", config.DefaultFile, "the daemon's configuration `FILE`; sites.d/*.yaml beside it are its sites")
 	root.PersistentFlags().BoolVar(&a.embedded, "embedded", false, "use a broker and a registry in this process, with data under state_dir; joins one that runs already")
 	root.CompletionOptions.DisableDefaultCmd = true // completionCmd says more of it
-	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.headersCmd(), a.tryCmd(), a.importCmd(), a.versionCmd())
-	root.AddCommand(a.configCmd(), a.completionCmd(), a.manCmd())
+	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.headersCmd(), a.explainCmd(), a.decryptCmd())
+	root.AddCommand(a.tryCmd(), a.importCmd(), a.configCmd(), a.completionCmd(), a.manCmd(), a.versionCmd())
 	a.complete(root)
 	return root
 }
@@ -121,10 +122,14 @@ func failed(err error) error {
 
 // logger writes text for a person at a terminal and JSON otherwise. Neither lets log data forge lines.
 func (a *app) logger() *slog.Logger {
+	var h slog.Handler = slog.NewJSONHandler(a.err, nil)
 	if isTerminal(a.err) {
-		return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{ReplaceAttr: shortTime}))
+		h = slog.NewTextHandler(a.err, &slog.HandlerOptions{ReplaceAttr: shortTime})
 	}
-	return slog.New(slog.NewJSONHandler(a.err, nil))
+	if a.seen != nil {
+		h = countingHandler{h, &a.seen.logs}
+	}
+	return slog.New(h)
 }
 
 func shortTime(groups []string, at slog.Attr) slog.Attr {

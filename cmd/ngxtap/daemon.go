@@ -29,6 +29,7 @@ import (
 type daemon struct {
 	cfg      *config.Config
 	log      *slog.Logger
+	seen     *observed // nil: not the daemon, but another command
 	framing  schema.Framing
 	servers  *embedded.Servers // nil without --embedded
 	registry *schema.Registry  // nil without a registry
@@ -53,7 +54,7 @@ func (a *app) load(log *slog.Logger) (*config.Config, error) {
 
 // newDaemon reaches for what all sites share: the embedded servers, if asked for, and the registry.
 func (a *app) newDaemon(ctx context.Context, cfg *config.Config, log *slog.Logger) (*daemon, error) {
-	d := &daemon{cfg: cfg, log: log}
+	d := &daemon{cfg: cfg, log: log, seen: a.seen}
 	if a.embedded {
 		var err error
 		d.servers, err = embedded.Start(ctx, embedded.Config{Dir: embeddedDir(cfg.StateDir), Logger: log})
@@ -79,7 +80,7 @@ func (d *daemon) connect() error {
 		return configError(err)
 	}
 	if len(d.cfg.Registry.URLs) > 0 {
-		if d.registry, err = newRegistry(&d.cfg.Registry, d.cfg.StateDir, d.log); err != nil {
+		if d.registry, err = newRegistry(d); err != nil {
 			return configError(err)
 		}
 	}
@@ -175,11 +176,12 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 	if err != nil {
 		return nil, configError(err)
 	}
-	owner, pulse := kafka.NewOwner(), &pipeline.Pulse{}
+	stats, brokers := d.seen.site(s.Site)
+	run := sinkRun{owner: kafka.NewOwner(), stats: brokers, pulse: &pipeline.Pulse{}}
 	files := tailConfig(&s.AccessLog, log)
-	files.Alive = pulse.Beat
+	files.Alive = run.pulse.Beat
 	site, err := pipeline.New(pipeline.Config{
-		Site: s.Site, Instance: d.cfg.Instance, Tail: files, Formats: formats, Pulse: pulse,
+		Site: s.Site, Instance: d.cfg.Instance, Tail: files, Formats: formats, Pulse: run.pulse,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
 		OnChange: policyOf(&s.OnChange), Drift: driftOf(&s.DataChanges), Secrets: secrets, Headers: headerRules(s), Seal: seal, Edited: watch.edited,
 		NoCensus: !s.Headers.Census, CensusFile: censusFile(d.hintDir(), s.Site),
@@ -191,7 +193,9 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 		},
 		Registered: d.registered(s, strategy),
 		Accepted:   newAcceptance(d.cfg.StateDir, s.Site, log).has,
-		Open:       func() (sink.Sink, error) { return d.sink(s, owner, pulse) },
+		Seen:       func() sink.Position { return kafka.SeenPosition(d.positionFile(s), d.cfg.Instance, s.Site) },
+		Stats:      stats,
+		Open:       func() (sink.Sink, error) { return d.sink(s, run) },
 	})
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: %w", s.File, s.Line, err))
@@ -264,13 +268,25 @@ func (d *daemon) hintDir() string {
 	return d.cfg.StateDir
 }
 
-func (d *daemon) sink(s *config.Site, owner *kafka.Owner, pulse *pipeline.Pulse) (sink.Sink, error) {
+// positionFile is where this host keeps what it has seen committed of a site.
+func (d *daemon) positionFile(s *config.Site) string {
+	return filepath.Join(d.hintDir(), "position-"+s.Site)
+}
+
+// sinkRun is what the sinks of one site share.
+type sinkRun struct {
+	owner *kafka.Owner
+	stats *kafka.Stats
+	pulse *pipeline.Pulse
+}
+
+func (d *daemon) sink(s *config.Site, run sinkRun) (sink.Sink, error) {
 	c, err := kafkaConfig(d.cfg, s, d.log) // it adds the site itself
 	if err != nil {
 		return nil, err
 	}
-	c.Owner, c.Takeover, c.Alive = owner, d.takeover, pulse.Beat
-	c.StateFile = filepath.Join(d.hintDir(), "position-"+s.Site)
+	c.Owner, c.Stats, c.Takeover, c.Alive = run.owner, run.stats, d.takeover, run.pulse.Beat
+	c.StateFile = d.positionFile(s)
 	return kafka.New(c)
 }
 

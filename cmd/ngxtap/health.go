@@ -11,20 +11,59 @@ import (
 	"ngxtap/pkg/pipeline"
 )
 
+// The three questions that may be asked of the daemon, beside what people read in the answers (docs/metrics.md):
+//
+//	/livez   would a restart help? What waits for brokers, a registry, Nginx or an operator is alive.
+//	/readyz  does every site ship, or wait for lines?
+//	/healthz the same, with all there is to say, for people and for who asked before the other two were there.
+
+// livez is bad only where a restart helps. stuck are the sites that hang by no fault of others.
+func livez(stuck []string) (ok bool, text string) {
+	if len(stuck) == 0 {
+		return true, "alive"
+	}
+	var lines []string
+	for _, site := range stuck {
+		lines = append(lines, oneLine("site "+site+" hangs: it waits for nobody and shows no sign of life; the log says what it was doing"))
+	}
+	return false, strings.Join(lines, "\n")
+}
+
+// readyz is good while every site runs, and otherwise says of each that does not why.
+func readyz(sites []*pipeline.Site) (ok bool, text string) {
+	var lines []string
+	for _, s := range sites {
+		if p := s.Stats().Standing(); p != pipeline.StandingRunning {
+			lines = append(lines, stateLine(s))
+		}
+	}
+	if len(lines) == 0 {
+		return true, "ready"
+	}
+	return false, fmt.Sprintf("not ready: %d of %d sites\n%s", len(lines), len(sites), strings.Join(lines, "\n"))
+}
+
+// stateLine says what a site does, and since when.
+func stateLine(s *pipeline.Site) string {
+	state, since := s.Stats().State()
+	return oneLine(fmt.Sprintf("site %s: %s since %s", s.Name(), state, since.UTC().Format("2006-01-02T15:04:05Z")))
+}
+
 // health is good while every site runs. What somebody should look at, but what no restart would mend, leaves it good and is told in
 // words behind the states: log files that can't be read, an nginx.conf that can't be used, a
 // changed schema, data that was declared lost, a state_dir that can't be written to.
 func health(sites []*pipeline.Site, stateDir string) (ok bool, text string) {
 	ok = true
 	var lines, notes []string
-	for _, s := range sites {
+	views := viewsOf(sites)
+	for i, s := range sites {
 		st := s.Stats()
-		state, since := st.State()
+		state, _ := st.State()
 		if state != pipeline.StateRunning {
 			ok = false
 		}
-		lines = append(lines, fmt.Sprintf("site %s: %s since %s", s.Name(), state, since.UTC().Format("2006-01-02T15:04:05Z")))
-		for _, why := range st.Unreadable() {
+		lines = append(lines, stateLine(s))
+		for _, why := range views[i].Unreadable() {
 			notes = append(notes, fmt.Sprintf("site %s: %s", s.Name(), why))
 		}
 		if why := st.ConfigProblem(); why != "" {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ngxtap/pkg/pipeline"
 )
 
 func TestHealthTellsOfStateDir(t *testing.T) {
@@ -31,5 +33,25 @@ func TestHealthTellsOfStateDir(t *testing.T) {
 	}
 	if ok, text = health(nil, dir); !ok || !strings.Contains(text, "permission denied") {
 		t.Errorf("a folder of somebody else: %v %q", ok, text)
+	}
+}
+
+func TestReadyAndAlive(t *testing.T) {
+	stats := pipeline.NewStats()
+	site, err := pipeline.New(pipeline.Config{Site: "shop", Stats: stats})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, text := readyz([]*pipeline.Site{site}); ok || !strings.HasPrefix(text, "not ready: 1 of 1 sites\nsite shop: starting since 20") {
+		t.Errorf("a site that starts: %v %q", ok, text)
+	}
+	if ok, text := readyz(nil); !ok || text != "ready" {
+		t.Errorf("all run: %v %q", ok, text)
+	}
+	if ok, text := livez(nil); !ok || text != "alive" {
+		t.Errorf("nothing hangs: %v %q", ok, text)
+	}
+	if ok, text := livez([]string{"a\x1b", "b"}); ok || !strings.HasPrefix(text, `site a\u001b hangs: `) || !strings.Contains(text, "\nsite b hangs: ") {
+		t.Errorf("two hang: %v %q", ok, text)
 	}
 }

@@ -104,8 +104,7 @@ type imported struct {
 	registry string
 	sites    []importedSite
 	notes    []note
-	topics   []string // of the old events
-	login    string   // where the password stood
+	login    string // where the password stood
 }
 
 type impTLS struct {

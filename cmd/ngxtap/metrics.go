@@ -1,108 +1,130 @@
 package main
 
 import (
+	"cmp"
+	"runtime"
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"ngxtap/pkg/pipeline"
-	"ngxtap/pkg/schema"
-	"ngxtap/pkg/tail"
 )
 
-// siteMetrics turns the counters of sites into metrics. Its only label values are site names and fixed words.
-type siteMetrics []*pipeline.Site
-
-var (
-	descLines    = siteDesc("lines_total", "Lines committed since the start, by what became of them.", "outcome")
-	descRejects  = siteDesc("quarantined_lines_total", "Lines committed to quarantine since the start, by reason.", "reason")
-	descRead     = siteDesc("read_bytes_total", "Bytes of log files that the committed position moved past; the sum over all outcomes of ngxtap_bytes_total.")
-	descBytes    = siteDesc("bytes_total", "Bytes of log files that the committed position moved past, by what became of them.", "outcome")
-	descLosses   = siteDesc("losses_total", "How often log data was declared lost, also where nobody can say how many bytes.")
-	descCuts     = siteDesc("cut_header_values_total", "Header values that are not in events in full since the start, because of headers.max_headers and headers.max_value.")
-	descSkipped  = siteDesc("skipped_files", "Files in the log folders that have the name of a log but are not read, by reason.", "reason")
-	descUnread   = siteDesc("unreadable_files", "Log files that can't be read at the moment; /healthz says why.")
-	descHeld     = siteDesc("held_deleted_files", "Deleted log files that are held open because they may have unread lines.")
-	descHeldSize = siteDesc("held_deleted_bytes", "Bytes that these files take on the disk, bounded by access_log.held_bytes.")
-	descChanges  = siteDesc("schema_changes_total", "Schema changes committed since the start, by where they were noticed and by class.", "source", "class")
-	descHeldBack = siteDesc("held", "1 if the site is stopped before a line that on_change or the registry does not let through; /healthz says why.")
-	descProblem  = siteDesc("configuration_unusable", "1 if nginx.conf as it is now can't be used; the formats from before go on, /healthz says why.")
-	descCommits  = siteDesc("commits_total", "Commits since the start.")
-	descSessions = siteDesc("sessions_total", "Sessions begun since the start; each after the first is a recovery.")
-	descLag      = siteDesc("lag_bytes", "Bytes in the log files that were not committed at the last commit.")
-	descCommitAt = siteDesc("last_commit_timestamp_seconds", "When the last commit succeeded.")
-	descNames    = siteDesc("census_names", "Header names in the list that `ngxtap headers` shows, by side.", "side")
-	descNoRoom   = siteDesc("census_names_not_kept_total", "How often an event had a header name for which that list had no room, since the list began, by side.", "side")
-	descCommit   = siteDesc("last_commit_duration_seconds", "How long the last commit took.")
-)
-
-func siteDesc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("ngxtap_"+name, help, append([]string{"site"}, labels...), nil)
+// family is a metric with all its labels. Label values are names of the configuration and fixed words, never anything from log data.
+type family struct {
+	name, help string
+	kind       string // counter, gauge, histogram
+	labels     []string
+	desc       *prometheus.Desc
 }
 
-// Describe implements prometheus.Collector.
-func (m siteMetrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
+// families is every metric of ours, by name: the table in docs/metrics.md is made of it.
+var families = map[string]*family{}
 
-// Collect implements prometheus.Collector.
-func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
-	for _, s := range m {
-		st := s.Stats()
-		counter := func(d *prometheus.Desc, v int64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{s.Name()}, labels...)...)
-		}
-		gauge := func(d *prometheus.Desc, v float64) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, s.Name())
-		}
-		counter(descLines, st.Events.Load(), "event")
-		counter(descLines, st.Quarantined.Load(), "quarantined")
-		counter(descLines, st.Blank.Load(), "blank")
-		for reason, n := range st.ByReason() {
-			counter(descRejects, n, reason)
-		}
-		b := st.Bytes()
-		counter(descRead, b.Read)
-		counter(descBytes, b.Events, "event")
-		counter(descBytes, b.Quarantined, "quarantined")
-		counter(descBytes, b.Blank, "blank")
-		counter(descBytes, b.Lost, "lost")
-		counter(descLosses, st.Losses.Load())
-		counter(descCuts, st.Cuts.Load())
-		skipped := st.Skipped()
-		for _, why := range tail.Skips() {
-			ch <- prometheus.MustNewConstMetric(descSkipped, prometheus.GaugeValue, float64(skipped[why]), s.Name(), string(why))
-		}
-		gauge(descUnread, float64(len(st.Unreadable())))
-		files, held := st.Held()
-		gauge(descHeld, float64(files))
-		gauge(descHeldSize, float64(held))
-		changes, _ := st.Changes()
-		for _, source := range []schema.ChangeSource{schema.FromConfiguration, schema.FromRegistry, schema.FromData} {
-			for class := schema.ClassNone; class <= schema.ClassBreaking; class++ {
-				counter(descChanges, changes[pipeline.ChangeKind{Source: source, Class: class}], string(source), class.String())
-			}
-		}
-		for _, size := range st.CensusSizes() {
-			ch <- prometheus.MustNewConstMetric(descNames, prometheus.GaugeValue, float64(size.Names), s.Name(), size.Side)
-			counter(descNoRoom, size.NotKept, size.Side)
-		}
-		gauge(descHeldBack, asNumber(st.HeldBack()))
-		gauge(descProblem, asNumber(st.ConfigProblem() != ""))
-		counter(descCommits, st.Commits.Load())
-		counter(descSessions, st.Sessions.Load())
-		gauge(descLag, float64(st.Lag()))
-		gauge(descCommitAt, float64(st.LastCommit.Load())/1e6)
-		gauge(descCommit, float64(st.CommitTime.Load())/1e6)
+func newFamily(kind, name, help string, labels ...string) *family {
+	f := &family{name: "ngxtap_" + name, help: help, kind: kind, labels: labels}
+	f.desc = prometheus.NewDesc(f.name, help, labels, nil)
+	families[f.name] = f
+	return f
+}
+
+// siteCounter, siteGauge and siteHistogram have the label site, and then the given ones.
+func siteCounter(name, help string, labels ...string) *family {
+	return newFamily("counter", name, help, append([]string{"site"}, labels...)...)
+}
+
+func siteGauge(name, help string, labels ...string) *family {
+	return newFamily("gauge", name, help, append([]string{"site"}, labels...)...)
+}
+
+func siteHistogram(name, help string) *family { return newFamily("histogram", name, help, "site") }
+
+// scrape is one collection under way.
+type scrape chan<- prometheus.Metric
+
+func (ch scrape) set(f *family, v float64, labels ...string) {
+	kind := prometheus.GaugeValue
+	if f.kind == "counter" {
+		kind = prometheus.CounterValue
+	}
+	ch <- prometheus.MustNewConstMetric(f.desc, kind, v, labels...)
+}
+
+func (ch scrape) histogram(f *family, b pipeline.Buckets, labels ...string) {
+	counts := make(map[float64]uint64, len(b.Bounds))
+	for i, le := range b.Bounds {
+		counts[le] = b.Cumulative[i]
+	}
+	ch <- prometheus.MustNewConstHistogram(f.desc, b.Count, b.Sum, counts, labels...)
+}
+
+// state sets one of several fixed words to 1 and the others to 0.
+func state[W ~string](ch scrape, f *family, site string, now W, words []W) {
+	for _, w := range words {
+		ch.set(f, asNumber(w == now), site, string(w))
 	}
 }
 
-// newMetrics makes what /metrics shows. stateDir is looked at with every scrape.
-func newMetrics(sites []*pipeline.Site, stateDir string) *prometheus.Registry {
+// Of the process.
+var (
+	famBuild      = newFamily("gauge", "build_info", "1, with what this binary was built from.", "version", "commit", "goversion")
+	famEmbedded   = newFamily("gauge", "embedded", "1 if broker and registry run in this process (--embedded), which is not for production.")
+	famReloadOK   = newFamily("gauge", "config_last_reload_successful", "1 if the last attempt to read the configuration (start or SIGHUP) succeeded; after 0 the one before stays in force.")
+	famReloadAt   = newFamily("gauge", "config_last_reload_success_timestamp_seconds", "When the configuration in force was read.")
+	famStateDir   = newFamily("gauge", "state_dir_writable", "1 if state_dir can be written to, 0 if not: the daemon goes on without, /healthz says why.")
+	famLogs       = newFamily("counter", "log_messages_total", "Messages that ngxtap wrote to its own log, by level.", "level")
+	famMemory     = newFamily("gauge", "memory_limit_bytes", "The smallest memory.max of the control groups that the process is in; absent where there is none.")
+	famRegistryUp = newFamily("gauge", "registry_up", "1 if the last request to the schema registry got an answer that is of use; absent without a registry, and before the first request.")
+	famRegistryAt = newFamily("gauge", "registry_last_answer_timestamp_seconds", "When the schema registry last gave an answer that is of use; 0 if it never did.")
+	famRegistryN  = newFamily("counter", "registry_requests_total", "Requests to the schema registry, by how they ended; one that was repeated counts once.", "outcome")
+)
+
+// processMetrics is the state of the whole process.
+type processMetrics struct {
+	seen     *observed
+	stateDir string
+	registry bool // one is configured
+	embedded bool
+}
+
+// Describe implements prometheus.Collector.
+func (m *processMetrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
+
+// Collect implements prometheus.Collector.
+func (m *processMetrics) Collect(out chan<- prometheus.Metric) {
+	ch := scrape(out)
+	ch.set(famBuild, 1, version, cmp.Or(commit, buildCommit()), runtime.Version())
+	ch.set(famEmbedded, asNumber(m.embedded))
+	ok, at := m.seen.lastReload()
+	ch.set(famReloadOK, asNumber(ok))
+	ch.set(famReloadAt, float64(at.UnixMilli())/1e3)
+	ch.set(famStateDir, asNumber(stateDirProblem(m.stateDir) == nil))
+	for i, level := range logLevels {
+		ch.set(famLogs, float64(m.seen.logs[i].Load()), level)
+	}
+	if limit, ok := memoryLimit("/proc/self/cgroup", "/sys/fs/cgroup"); ok {
+		ch.set(famMemory, float64(limit))
+	}
+	if !m.registry {
+		return
+	}
+	r := m.seen.registryStats()
+	if up, asked := r.Up(); asked {
+		ch.set(famRegistryUp, asNumber(up))
+	}
+	ch.set(famRegistryAt, unixSeconds(r.LastAnswer()))
+	for outcome, n := range r.Requests() {
+		ch.set(famRegistryN, float64(n), string(outcome))
+	}
+}
+
+// newMetrics makes what /metrics shows of a daemon and its sites.
+func newMetrics(d *daemon, sites []*pipeline.Site) *prometheus.Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(siteMetrics(sites), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "ngxtap_state_dir_writable", Help: "1 if state_dir can be written to, 0 if not: the daemon goes on without, /healthz says why.",
-	}, func() float64 {
-		return asNumber(stateDirProblem(stateDir) == nil)
-	}))
+	reg.MustRegister(&siteMetrics{sites: slices.Clone(sites), seen: d.seen},
+		&processMetrics{seen: d.seen, stateDir: d.cfg.StateDir, registry: d.registry != nil, embedded: d.servers != nil},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return reg
 }
 

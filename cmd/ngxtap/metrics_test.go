@@ -43,6 +43,7 @@ func TestMetricsAccountForEveryByte(t *testing.T) {
 		t.Fatal(err)
 	}
 	sites := []*pipeline.Site{site}
+	d := &daemon{cfg: &config.Config{Daemon: config.Daemon{StateDir: t.TempDir()}}, seen: newObserved()}
 	if ok, text := health(sites, t.TempDir()); ok || !strings.HasPrefix(text, "site shop: starting since ") {
 		t.Errorf("health before the start: %v %q", ok, text)
 	}
@@ -79,11 +80,11 @@ ngxtap_skipped_files{reason="outside",site="shop"} 0
 ngxtap_skipped_files{reason="socket",site="shop"} 0
 ngxtap_skipped_files{reason="symlink",site="shop"} 1
 `
-	if err := testutil.GatherAndCompare(newMetrics(sites, t.TempDir()), strings.NewReader(want), "ngxtap_bytes_total", "ngxtap_lines_total", "ngxtap_read_bytes_total",
+	if err := testutil.GatherAndCompare(newMetrics(d, sites), strings.NewReader(want), "ngxtap_bytes_total", "ngxtap_lines_total", "ngxtap_read_bytes_total",
 		"ngxtap_skipped_files", "ngxtap_held_deleted_files", "ngxtap_held_deleted_bytes"); err != nil {
 		t.Error(err)
 	}
-	if problems, err := testutil.GatherAndLint(newMetrics(sites, t.TempDir())); err != nil || len(problems) > 0 {
+	if problems, err := testutil.GatherAndLint(newMetrics(d, sites)); err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v %v", problems, err)
 	}
 }

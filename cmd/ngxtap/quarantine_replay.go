@@ -158,8 +158,12 @@ func (d *daemon) replaySecrets(s *config.Site) (secrets *avro.Secrets, ownKey bo
 	if err != nil {
 		return nil, false, err
 	}
+	addresses, err := avro.ParseAddressMode(s.Addresses)
+	if err != nil {
+		return nil, false, err
+	}
 	var key []byte
-	if (mode == avro.SecretHash || s.Addresses == "hash") && s.Headers.HashKey.Reveal() == "" {
+	if (mode == avro.SecretHash || addresses != avro.KeepAddresses) && s.Headers.HashKey.Reveal() == "" {
 		if _, err := os.Stat(keyFile(d.cfg.StateDir)); err != nil {
 			return nil, false, fmt.Errorf("secrets are hashed with a key of the host that read the lines, and it is not here (%w): "+
 				"run this on that host with its state_dir, or set headers.hash_key", err)

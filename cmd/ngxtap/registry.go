@@ -1,16 +1,15 @@
 package main
 
 import (
-	"log/slog"
 	"path/filepath"
 
-	"ngxtap/pkg/config"
 	"ngxtap/pkg/schema"
 )
 
-func newRegistry(r *config.Registry, stateDir string, log *slog.Logger) (*schema.Registry, error) {
+func newRegistry(d *daemon) (*schema.Registry, error) {
+	r := &d.cfg.Registry
 	c := schema.RegistryConfig{URLs: r.URLs, Username: r.Username, Password: r.Password.Reveal(), Bearer: r.Token.Reveal(),
-		CacheFile: filepath.Join(stateDir, "schema-ids"), Logger: log}
+		CacheFile: filepath.Join(d.cfg.StateDir, "schema-ids"), Stats: d.seen.registryStats(), Logger: d.log}
 	var err error
 	if r.TLS.On() {
 		if c.TLS, err = tlsConfig(r.TLS); err != nil {

@@ -22,7 +22,7 @@ func (a *app) reload(old *daemon, once bool) (*daemon, []*pipeline.Site, error) 
 	if err := sameIdentity(old.cfg, cfg); err != nil {
 		return nil, nil, err
 	}
-	d := &daemon{cfg: cfg, log: old.log, servers: old.servers, manager: old.manager}
+	d := &daemon{cfg: cfg, log: old.log, seen: old.seen, servers: old.servers, manager: old.manager}
 	if err := d.connect(); err != nil {
 		return nil, nil, err
 	}

@@ -53,6 +53,7 @@ func (a *app) profile() (stop func(), err error) {
 }
 
 func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
+	a.seen = newObserved()
 	log := a.logger()
 	// What the daemon reads is in its memory as Nginx wrote it: that must not end in a file.
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
@@ -124,6 +125,7 @@ func (a *app) serve(ctx context.Context, d *daemon, f *fleet, once bool, hup <-c
 			}
 			d.manager.reloading()
 			next, nextSites, err := a.reload(d, once)
+			a.seen.reload(err)
 			if err != nil {
 				d.log.Error("the new configuration is refused; the old one stays in force", "error", err)
 				d.manager.refused(err)

@@ -61,17 +61,7 @@ func sealKey(s *config.Site, host []byte) (*avro.SealKey, error) {
 type sealKeys map[string]*avro.SealKey
 
 func newSealKeys(cfg *config.Config) (sealKeys, error) {
-	var keys [][]byte
-	if key, err := readKey(keyFile(cfg.StateDir)); err == nil { // without it the lines say which key they want
-		keys = append(keys, key)
-	}
-	for i := range cfg.Sites {
-		for _, k := range []config.Secret{cfg.Sites[i].Headers.HashKey, cfg.Sites[i].Headers.PreviousHashKey} {
-			if k != "" {
-				keys = append(keys, []byte(k.Reveal()))
-			}
-		}
-	}
+	keys, _ := knownKeys(cfg) // without the host's own the lines say which key they want
 	ring := sealKeys{}
 	for _, key := range keys {
 		k, err := avro.NewSealKey(key)
@@ -81,6 +71,23 @@ func newSealKeys(cfg *config.Config) (sealKeys, error) {
 		ring[k.ID()] = k
 	}
 	return ring, nil
+}
+
+// knownKeys returns the keys for hashed secrets that are known here: the host's own, and those of the configuration. The error says why the
+// host's own is not among them; the others are there all the same.
+func knownKeys(cfg *config.Config) (keys [][]byte, err error) {
+	key, err := readKey(keyFile(cfg.StateDir))
+	if err == nil {
+		keys = append(keys, key)
+	}
+	for i := range cfg.Sites {
+		for _, k := range []config.Secret{cfg.Sites[i].Headers.HashKey, cfg.Sites[i].Headers.PreviousHashKey} {
+			if k != "" {
+				keys = append(keys, []byte(k.Reveal()))
+			}
+		}
+	}
+	return keys, err
 }
 
 // open returns the line that raw of a record stands for, or for people why it can't be read here.
@@ -113,6 +120,9 @@ func hostKey(stateDir string) ([]byte, error) {
 	return key, err
 }
 
+// minKeySize is the least length of a key, in bytes.
+const minKeySize = 16
+
 func keyFile(stateDir string) string { return filepath.Join(stateDir, "hash.key") }
 
 // readKey reads a key that makeKey has made.
@@ -122,7 +132,7 @@ func readKey(file string) ([]byte, error) {
 		return nil, fmt.Errorf("key for hashed secrets: %w", err)
 	}
 	key, err := hex.DecodeString(string(text))
-	if err != nil || len(key) < 16 {
+	if err != nil || len(key) < minKeySize {
 		return nil, fmt.Errorf("%s: not a key of ngxtap; restore it, or remove it to have a new one made", file)
 	}
 	return key, nil

@@ -19,12 +19,14 @@ func (a *app) show(ctx context.Context, d *daemon, sites []*pipeline.Site, once 
 	var wg sync.WaitGroup
 	var port *admin.Server
 	if listen := d.cfg.Admin.Listen; listen != "off" {
-		port, err = admin.Start(listen, newMetrics(sites, d.cfg.StateDir), func() (bool, string) { return health(sites, d.cfg.StateDir) })
+		port, err = admin.Start(listen, newMetrics(d, sites), func() (bool, string) { return health(sites, d.cfg.StateDir) },
+			admin.Check{Path: "/readyz", Ask: func() (bool, string) { return readyz(sites) }},
+			admin.Check{Path: "/livez", Ask: func() (bool, string) { return livez(d.stuck()) }})
 		if err != nil {
 			cancel()
 			return nil, configError(err)
 		}
-		d.log.Info("admin port", "metrics", "http://"+port.Addr()+"/metrics", "health", "http://"+port.Addr()+"/healthz")
+		d.log.Info("admin port", "metrics", "http://"+port.Addr()+"/metrics", "health", "http://"+port.Addr()+"/healthz", "ready", "http://"+port.Addr()+"/readyz")
 	}
 	if d.servers != nil {
 		a.introduce(d, sites)

@@ -20,7 +20,8 @@ func TestServesMetricsAndHealth(t *testing.T) {
 	reg.MustRegister(c)
 	c.Add(3)
 	healthy := true
-	s, err := Start("127.0.0.1:0", reg, func() (bool, string) { return healthy, "site shop: running" })
+	s, err := Start("127.0.0.1:0", reg, func() (bool, string) { return healthy, "site shop: running" },
+		Check{Path: "/livez", Ask: func() (bool, string) { return true, "alive" }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +52,12 @@ func TestServesMetricsAndHealth(t *testing.T) {
 	healthy = false
 	if code, _ := get("GET", "/healthz"); code != 503 {
 		t.Errorf("unhealthy: %d", code)
+	}
+	if code, body := get("GET", "/livez"); code != 200 || body != "alive\n" {
+		t.Errorf("alive: %d %q", code, body)
+	}
+	if code, _ := get("GET", "/readyz"); code != 404 {
+		t.Errorf("what was not asked for: %d", code)
 	}
 	if code, _ := get("POST", "/healthz"); code != 405 {
 		t.Errorf("POST: %d", code)

@@ -10,11 +10,12 @@ import (
 // AddressMode says what becomes of the addresses of clients.
 type AddressMode uint8
 
-// The modes. A text that is no address, where one should stand, is hashed by both of the last two, or left out without a key.
+// The modes. A text that is no address, where one should stand, is hashed by all but the first, or left out without a key.
 const (
 	KeepAddresses     AddressMode = iota
 	TruncateAddresses             // the network stands for it: /24, or /48 of IPv6
 	HashAddresses                 // "hmac-sha256:…" stands for it, as for a secret
+	EncryptAddresses              // "ipcrypt:…" stands for it, which AddressKeys turns back
 )
 
 // ParseAddressMode reads a mode as the configuration spells it; the empty string is KeepAddresses.
@@ -26,8 +27,10 @@ func ParseAddressMode(s string) (AddressMode, error) {
 		return TruncateAddresses, nil
 	case "hash":
 		return HashAddresses, nil
+	case "encrypt":
+		return EncryptAddresses, nil
 	}
-	return 0, fmt.Errorf("unknown way to treat addresses %q: use keep, truncate or hash", s)
+	return 0, fmt.Errorf("unknown way to treat addresses %q: use keep, truncate, hash or encrypt", s)
 }
 
 // How much of an address is left when it is truncated, in bits.
@@ -63,9 +66,25 @@ func (r *redactor) appendAddress(dst, v []byte) []byte {
 	if r.addresses == HashAddresses {
 		dst = r.appendHash(dst, host)
 	} else {
-		dst = appendNetwork(dst, a)
+		dst = r.appendHidden(dst, a)
 	}
 	return append(dst, end...)
+}
+
+// appendHidden appends what stands for a well-formed address, but for HashAddresses, which hashes its text.
+func (r *redactor) appendHidden(dst []byte, a netip.Addr) []byte {
+	if r.addresses == EncryptAddresses {
+		return r.appendEncrypted(dst, a)
+	}
+	return appendNetwork(dst, a)
+}
+
+// appendBinary appends what stands for the value of $binary_remote_addr, 4 or 16 bytes.
+func (r *redactor) appendBinary(dst, v []byte) []byte {
+	if a, ok := netip.AddrFromSlice(v); ok && r.addresses == EncryptAddresses {
+		return r.appendEncrypted(dst, a)
+	}
+	return r.appendHash(dst, v)
 }
 
 // isPort tells whether v is empty or a colon and digits.
@@ -82,20 +101,24 @@ func appendNetwork(dst []byte, a netip.Addr) []byte {
 	case a.Is4In6():
 		bits = 96 + bits4
 	}
-	p, err := a.WithZone("").Prefix(bits)
+	p, err := a.Prefix(bits)
 	if err != nil { // never: the bits fit
 		return dst
 	}
 	return p.Addr().AppendTo(dst)
 }
 
-// parseAddress reads an address; it allocates nothing for one that is well formed.
+// parseAddress reads an address, without the zone that it may have; it allocates nothing for one that is well formed.
 func parseAddress(v []byte) (netip.Addr, bool) {
-	if len(v) == 0 || len(v) > maxAddress || !only(v, ".:%", true) {
+	if len(v) > maxAddress || !only(v, ".:%", true) {
 		return netip.Addr{}, false
 	}
-	a, err := netip.ParseAddr(unsafe.String(&v[0], len(v))) // the zone, which it would keep, is cloned by it
-	return a, err == nil
+	v, zone, zoned := bytes.Cut(v, []byte{'%'})
+	if len(v) == 0 || zoned && len(zone) == 0 {
+		return netip.Addr{}, false
+	}
+	a, err := netip.ParseAddr(unsafe.String(&v[0], len(v)))
+	return a, err == nil && (a.Is6() || !zoned)
 }
 
 // appendAddresses appends a list of addresses with commas between them.

@@ -40,7 +40,7 @@ func (r *redactor) appendCookie(dst, piece []byte) []byte {
 	text := bytes.TrimLeft(piece, " ")
 	dst = append(dst, piece[:len(piece)-len(text)]...)
 	n := bytes.IndexByte(text, '=')
-	if n < 0 || r.keepsCookie(text[:n]) {
+	if n < 0 || r.keepsCookie(text[:n]) && !holdsAnother(text[n+1:]) {
 		return append(dst, text...)
 	}
 	return r.appendSecret(append(dst, text[:n+1]...), bytes.TrimRight(text[n+1:], " "))
@@ -56,6 +56,20 @@ func (r *redactor) keepsCookie(name []byte) bool {
 		low = append(low, lower(c))
 	}
 	return r.cookies[string(low)]
+}
+
+// holdsAnother tells whether the value of a cookie looks as if another cookie had come into it: proxies join headers with commas.
+func holdsAnother(value []byte) bool {
+	for at := 0; ; at++ {
+		n := bytes.IndexByte(value[at:], '=')
+		if n < 0 {
+			return false
+		}
+		at += n
+		if i := bytes.LastIndexAny(value[:at], ", \t\""); i >= 0 && logformat.IsToken(value[i+1:at]) {
+			return true
+		}
+	}
 }
 
 // cookieName returns the length of the name in name=value, or -1 if that is no cookie. Text in Base64 is none: it ends in "=".

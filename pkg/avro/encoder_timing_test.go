@@ -56,6 +56,19 @@ func BenchmarkSplitAndAppendEventSecrets(b *testing.B) {
 	benchmarkEncode(b, Options{Secrets: testSecrets(b, SecretHash)}, true)
 }
 
+// BenchmarkAddresses: what each way to treat the addresses of clients costs a line.
+func BenchmarkAddresses(b *testing.B) {
+	for _, mode := range []string{"keep", "truncate", "hash", "encrypt"} {
+		b.Run(mode, func(b *testing.B) {
+			m, err := ParseAddressMode(mode)
+			if err != nil {
+				b.Fatal(err)
+			}
+			benchmarkEncode(b, Options{Secrets: rules(b, Rules{Addresses: m})}, true)
+		})
+	}
+}
+
 func BenchmarkAppendEventKit(b *testing.B) {
 	r := newRig(b, logformat.EscapeDefault, kitFormat, Options{})
 	line := []byte(kitLine)

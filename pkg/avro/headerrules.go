@@ -33,7 +33,7 @@ func newHeaderFilter(r *HeaderRules) *headerFilter {
 
 // takes tells whether a header becomes part of events; name is in lower case.
 func (f *headerFilter) takes(name []byte) bool {
-	if f.deny != nil && f.deny.has(name) {
+	if f.deny != nil && (f.deny.has(name) || f.deny.hasDashed(name)) {
 		return false
 	}
 	return f.allow == nil || f.allow.has(name)
@@ -66,6 +66,15 @@ func newNameSet(names []string) *nameSet {
 		}
 	}
 	return s
+}
+
+// hasDashed tells whether the name is in the set that it has to servers, with dashes for its underscores.
+func (s *nameSet) hasDashed(name []byte) bool {
+	if len(name) > maxHeaderName || bytes.IndexByte(name, '_') < 0 {
+		return false
+	}
+	var buf [maxHeaderName]byte
+	return s.has(appendDashed(buf[:0], name))
 }
 
 func (s *nameSet) has(name []byte) bool {

@@ -184,7 +184,8 @@ func TestAddresses(t *testing.T) {
 
 // TestNoMarkIsLeft puts a marked secret between pieces of URLs, cookies and headers, in any order.
 func TestNoMarkIsLeft(t *testing.T) {
-	pieces := []string{"a=b", "&", ";", "; ", "?", "#", "%26", "%3D", "%3d", "%253D", "%40", "%", "=", "==", "@", "//", "/", " ", ",", ", ", "\"", ":", "Path=/", "https://", "x", "\xff", "lang=de", "%2F%2F", "%25"}
+	pieces := []string{"a=b", "&", ";", "; ", "?", "#", "%26", "%3D", "%3d", "%253D", "%40", "%", "=", "==", "@", "//", "/", " ", ",", ", ", "\"", ":", "Path=/", "https://", "x", "\xff", "lang=de", "%2F%2F", "%25",
+		"{", "}", "[", "]", "'", "%22", "%3F", "%26", "%3B", "%5B", `\u0026`, `\u003d`, `\x26`, `\/`, "%u0026", "_", "+", "\\", "\t", "&&", "&amp;"}
 	rnd := rand.New(rand.NewPCG(6, 6))
 	const mark = "MaRkEd5EcReT"
 	some := func(n int) string {
@@ -194,13 +195,15 @@ func TestNoMarkIsLeft(t *testing.T) {
 		}
 		return b.String()
 	}
-	names := []string{"token=", "%74oken=", "Access_Token%3D", "user[password]=", "api%255Fkey%253D", "code="}
+	names := []string{"token=", "%74oken=", "Access_Token%3D", "user[password]=", "api%255Fkey%253D", "code=", "token[]=", "a[token][0]=", `token\u003d`, "%74oken%3d", "api.key=", "%20code+="}
+	keys := []string{`"token":"`, `"api_key" : "`, `'password':'`, `%22secret%22%3A%22`, `\"token\":\"`}
 	for _, mode := range []SecretMode{SecretHash, SecretDrop} {
 		r := newRedactor(rules(t, Rules{Mode: mode}))
 		for range 30_000 {
 			url := "/p?" + some(6) + "&" + names[rnd.IntN(len(names))] + mark + some(6)
+			json := "/p?" + some(3) + "&d={" + keys[rnd.IntN(len(keys))] + mark + some(3)
 			cookies := "n=" + mark + some(6)
-			for value, p := range map[string]policy{url: urlSecrets, url[3:]: querySecrets, "a=1;" + cookies: cookieSecrets, cookies: setCookieSecrets,
+			for value, p := range map[string]policy{url: urlSecrets, url[3:]: querySecrets, json: urlSecrets, "a=1;" + cookies: cookieSecrets, cookies: setCookieSecrets,
 				"https://u:" + mark + "@h/" + some(4): urlSecrets, some(3) + " cookie:" + mark: lineSecrets} {
 				if out, changed := r.appendSafe(nil, []byte(value), p); !changed || bytes.Contains(out, []byte(mark)) {
 					t.Fatalf("policy %d, mode %d: %q became %q", p, mode, value, out)

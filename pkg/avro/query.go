@@ -2,80 +2,6 @@ package avro
 
 import "bytes"
 
-// maxParameter is how much of a parameter's name is looked at: its end, since that is what the rules look for.
-const maxParameter = 64
-
-// secretParameters are names of parameters whose values are secret, and secretEndings the ends of such names.
-var (
-	secretParameters = map[string]bool{
-		"sig": true, "passwd": true, "passphrase": true, "pwd": true, "pass": true, "key": true, "code": true, "auth": true,
-		"authorization": true, "session": true, "sessionid": true, "session_id": true, "session-id": true, "sid": true,
-		"jsessionid": true, "phpsessid": true, "jwt": true, "otp": true, "assertion": true, "credential": true, "x-amz-credential": true,
-	}
-	secretEndings = []string{"token", "secret", "password", "signature", "apikey", "api_key", "api-key", "access_key", "accesskey", "private_key", "secret_key"}
-)
-
-// secretLast says which bytes a name can end in that is secret as it stands, in either case: most names are ruled out by it. A name
-// that ends in a bracket or in %XX may still turn into a secret one.
-var secretLast = func() (last [256]bool) {
-	note := func(name string) {
-		c := name[len(name)-1]
-		last[c], last[c-'a'+'A'] = true, true
-	}
-	for name := range secretParameters {
-		note(name)
-	}
-	for _, name := range secretEndings {
-		note(name)
-	}
-	last[']'] = true
-	return last
-}()
-
-// parameter tells whether the value of a parameter is secret. name is as the client wrote it: case does not matter, %XX is decoded,
-// and the bracket of user[password] does not hide the name.
-func (s *Secrets) parameter(name []byte) bool {
-	n := len(name)
-	if n == 0 || !secretLast[name[n-1]] && (n < 3 || name[n-3] != '%') {
-		return false
-	}
-	var buf [maxParameter]byte
-	name = bytes.TrimSuffix(appendParameterName(buf[:0], name), []byte("]"))
-	if s.keep[string(name)] {
-		return false
-	}
-	if secretParameters[string(name)] {
-		return true
-	}
-	if i := bytes.LastIndexByte(name, '['); i >= 0 && secretParameters[string(name[i+1:])] {
-		return true
-	}
-	for _, end := range secretEndings {
-		if len(name) >= len(end) && string(name[len(name)-len(end):]) == end {
-			return true
-		}
-	}
-	return false
-}
-
-// appendParameterName appends the name decoded and in lower case, or its last maxParameter bytes.
-func appendParameterName(dst, name []byte) []byte {
-	if len(name) > maxParameter {
-		name = name[len(name)-maxParameter:]
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if c == '%' && i+2 < len(name) {
-			if b, ok := unhex(name[i+1], name[i+2]); ok {
-				c = b
-				i += 2
-			}
-		}
-		dst = append(dst, lower(c))
-	}
-	return dst
-}
-
 // maxNesting is how many times a URL may be encoded within another. What is encoded more often counts as a secret.
 const maxNesting = 3
 
@@ -97,8 +23,9 @@ func (r *redactor) redactURL(dst, s []byte, inQuery bool, depth int) (out []byte
 			r.users, s, changed = users, users, true
 		}
 	}
-	percent := bytes.IndexByte(s, '%') >= 0
-	if !percent && bytes.IndexByte(s, '=') < 0 {
+	escaped := bytes.IndexByte(s, '%') >= 0 || bytes.IndexByte(s, '\\') >= 0
+	quoted := bytes.IndexByte(s, '"') >= 0 || bytes.IndexByte(s, '\'') >= 0
+	if !escaped && !quoted && bytes.IndexByte(s, '=') < 0 {
 		if changed {
 			dst = append(dst, s...)
 		}
@@ -111,26 +38,11 @@ func (r *redactor) redactURL(dst, s []byte, inQuery bool, depth int) (out []byte
 		if n := indexSeparator(s[at:]); n >= 0 {
 			end = at + n
 		}
-		value := end // of this parameter; its end without one
-		if n := bytes.IndexByte(s[at:end], '='); n >= 0 {
-			value = at + n + 1
-		}
-		secret := value < end && (inQuery || at > 0) && r.parameter(bytes.TrimLeft(s[at:value-1], " \t\"'<"))
-		switch {
-		case secret:
-			if end = len(s); bytes.IndexByte(s[value:], '&') >= 0 {
-				end = value + bytes.IndexByte(s[value:], '&')
-			}
-		case percent && r.encodesSecret(dst, s[at:end], depth):
-			if value == end || hidesMore(s[at:value-1]) { // it may stand in what looks like the name
-				value = at
-			}
-			secret = true
-		}
-		if secret {
-			dst = append(dst, s[copied:value]...)
-			dst = r.appendSecret(dst, s[value:end])
-			copied, changed = end, true
+		from, to := r.findSecret(dst, s, span{at, end}, findings{inQuery || at > 0, escaped, quoted}, depth)
+		if from >= 0 {
+			dst = append(dst, s[copied:from]...)
+			dst = r.appendSecret(dst, s[from:to])
+			copied, end, changed = to, to, true
 		}
 		at = end + 1
 	}
@@ -138,6 +50,43 @@ func (r *redactor) redactURL(dst, s []byte, inQuery bool, depth int) (out []byte
 		return dst[:start], false
 	}
 	return append(dst, s[copied:]...), true
+}
+
+// span is a piece of a URL between two separators.
+type span struct{ at, end int }
+
+// findings are what is known of a URL, or of a piece of it.
+type findings struct {
+	parameter bool // the piece can be a parameter
+	escaped   bool // there is an escape somewhere
+	quoted    bool // and a quote, which JSON needs
+}
+
+// findSecret returns where in a piece of s a secret begins, and where in s it ends; from is -1 if there is none. dst is memory to work in
+// behind its end.
+func (r *redactor) findSecret(dst, s []byte, p span, f findings, depth int) (from, to int) {
+	value := p.end // its end without one
+	if n := bytes.IndexByte(s[p.at:p.end], '='); n >= 0 {
+		value = p.at + n + 1
+	}
+	if f.parameter && value < p.end && r.parameter(s[p.at:value-1]) {
+		if n := bytes.IndexByte(s[value:], '&'); n >= 0 {
+			return value, value + n
+		}
+		return value, len(s)
+	}
+	if f.quoted {
+		if n := r.keySecret(s[p.at:p.end]); n >= 0 {
+			return p.at + n, len(s) // what ends it, only a parser of JSON could tell
+		}
+	}
+	if !f.escaped || !r.encodesSecret(dst, s[p.at:p.end], depth) {
+		return -1, -1
+	}
+	if value == p.end || isOdd(s[p.at:value-1]) { // it may stand in what looks like the name
+		value = p.at
+	}
+	return value, p.end
 }
 
 // indexSeparator returns where the next of ? & # ; stands, or -1.
@@ -170,35 +119,6 @@ func (r *redactor) encodesSecret(dst, s []byte, depth int) bool {
 	return false
 }
 
-// hidesMore tells whether a sign that a URL needs is encoded in s: = @ or %.
-func hidesMore(s []byte) bool {
-	for {
-		i := bytes.IndexByte(s, '%')
-		if i < 0 || i+2 >= len(s) {
-			return false
-		}
-		if c, ok := unhex(s[i+1], s[i+2]); ok && (c == '=' || c == '@' || c == '%') {
-			return true
-		}
-		s = s[i+1:]
-	}
-}
-
-// appendDecoded appends s with %XX decoded.
-func appendDecoded(dst, s []byte) []byte {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '%' && i+2 < len(s) {
-			if b, ok := unhex(s[i+1], s[i+2]); ok {
-				c = b
-				i += 2
-			}
-		}
-		dst = append(dst, c)
-	}
-	return dst
-}
-
 // appendUsers appends s with the passwords in its URLs replaced: the user's name stays, or, without a password, is taken for one. found is
 // false if there are none.
 func (r *redactor) appendUsers(dst, s []byte, inQuery bool) (out []byte, found bool) {
@@ -211,6 +131,9 @@ func (r *redactor) appendUsers(dst, s []byte, inQuery bool) (out []byte, found b
 				break
 			}
 			begin, least = at+n+2, 0
+			for begin < len(s) && s[begin] == '/' { // browsers take any number of them
+				begin++
+			}
 		}
 		end := len(s)
 		if n := bytes.IndexAny(s[begin:], "/?# \"<>"); n >= 0 {
@@ -241,13 +164,26 @@ func (r *redactor) appendUsers(dst, s []byte, inQuery bool) (out []byte, found b
 	return append(dst, s[copied:]...), true
 }
 
-// isForm tells whether v can be a form of the type application/x-www-form-urlencoded: anything else has no parameters.
+// isForm tells whether v can be a form of the type application/x-www-form-urlencoded: anything else has no parameters. A text in Base64 is none,
+// nor is one without a value: what stands in it is as likely a secret.
 func isForm(v []byte) bool {
 	for _, c := range v {
 		switch {
 		case c-'a' < 26, c-'A' < 26, c-'0' < 10:
 		case bytes.IndexByte([]byte("%&=+._*~-[]"), c) >= 0:
 		default:
+			return false
+		}
+	}
+	for rest, more := v, true; more; {
+		var pair []byte
+		pair, rest, more = bytes.Cut(rest, []byte{'&'})
+		name, value, ok := bytes.Cut(pair, []byte{'='})
+		switch {
+		case len(pair) == 0:
+		case !ok, len(name) == 0, len(value) > 0 && value[0] == '=':
+			return false
+		case len(value) == 0 && (len(name) > longLonely || len(pair) == len(v)):
 			return false
 		}
 	}
@@ -270,55 +206,49 @@ func (r *redactor) appendLine(dst, s []byte) (out []byte, changed bool) {
 
 // credentials returns where in s a secret without a parameter begins, or -1.
 func (r *redactor) credentials(s []byte) int {
-	var buf [maxParameter]byte
+	word, sign := -1, -1 // where the word ends that is being read, and where the next @ is, if there is one
 	for at := 0; at < len(s); at++ {
-		if c := s[at]; c != ':' && c != ' ' {
+		c := s[at]
+		if c != ':' && c != ' ' && c != '\t' {
 			continue
 		}
-		name := appendParameterName(buf[:0], bytes.TrimRight(s[max(0, at-2*maxParameter):at], " \t\"'"))
+		name := bytes.TrimRight(s[max(0, at-2*maxParameter):at], " \t\"'\\")
 		if i := bytes.LastIndexAny(name, " \t\"'{[,;&?=/:@#"); i >= 0 {
 			name = name[i+1:]
 		}
-		if s[at] == ' ' {
-			switch string(name) {
-			case "basic", "bearer", "digest", "negotiate", "token":
+		if c != ':' {
+			if isScheme(name) {
 				return at + 1
 			}
 			continue
 		}
-		switch r.header(name) {
-		case wholeSecret, cookieSecrets, setCookieSecrets:
-			return at + 1
+		if word < at {
+			word = next(s, at, " \t")
 		}
-		if r.parameter(name) {
+		if sign < at {
+			sign = next(s, at, "@")
+		}
+		if sign < word || r.secretKey(name) { // a password before a host; a header or a key
 			return at + 1
 		}
 	}
 	return -1
 }
 
-func lower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c + ('a' - 'A')
+// next returns where in s, from at on, the first of some bytes stands, or the length of s.
+func next(s []byte, at int, of string) int {
+	if n := bytes.IndexAny(s[at:], of); n >= 0 {
+		return at + n
 	}
-	return c
+	return len(s)
 }
 
-// unhex returns the byte that two hexadecimal digits stand for.
-func unhex(hi, lo byte) (b byte, ok bool) {
-	h, okHi := hexDigit(hi)
-	l, okLo := hexDigit(lo)
-	return h<<4 | l, okHi && okLo
-}
-
-func hexDigit(c byte) (d byte, ok bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0', true
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10, true
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10, true
+// isScheme tells whether name is that of a way to log in (RFC 9110, section 11).
+func isScheme(name []byte) bool {
+	var buf [maxParameter]byte
+	switch string(appendParameterName(buf[:0], name)) {
+	case "basic", "bearer", "digest", "negotiate", "token":
+		return true
 	}
-	return 0, false
+	return false
 }

@@ -2,6 +2,8 @@ package avro
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -44,12 +46,15 @@ type Secrets struct {
 	keep      map[string]bool
 	cookies   map[string]bool
 	addresses AddressMode
+
+	cipher      cipher.Block // of EncryptAddresses
+	cryptPrefix string       // of every encrypted address
 }
 
 // Rules are the choices of Secrets.
 type Rules struct {
 	Mode        SecretMode
-	Key         []byte      // of HMAC; the same on every host lets joins work. Needed for SecretHash and HashAddresses
+	Key         []byte      // of HMAC; the same on every host lets joins work. Needed for SecretHash, HashAddresses and EncryptAddresses
 	Keep        []string    // headers, variables and parameters, in any case, that stay in clear text although they look secret
 	KeepCookies []string    // cookies, in any case, whose values stay
 	Addresses   AddressMode // what becomes of addresses of clients
@@ -65,6 +70,13 @@ func NewSecrets(r Rules) (*Secrets, error) {
 	}
 	s := &Secrets{mode: r.Mode, key: bytes.Clone(r.Key), prefix: macPrefix + KeyID(r.Key) + ":", addresses: r.Addresses,
 		keep: map[string]bool{}, cookies: map[string]bool{}}
+	if r.Addresses == EncryptAddresses {
+		var err error
+		if s.cipher, err = addressCipher(s.key); err != nil {
+			return nil, err
+		}
+		s.cryptPrefix = cryptPrefix + KeyID(r.Key) + ":"
+	}
 	for set, names := range map[*map[string]bool][]string{&s.keep: r.Keep, &s.cookies: r.KeepCookies} {
 		for _, name := range names {
 			if name == "" {
@@ -89,19 +101,33 @@ const (
 	cookieSecrets           // the value is that of Cookie
 	setCookieSecrets        // the value is that of Set-Cookie, or several joined
 	oneAddress              // the value is the address of a client
+	binaryAddress           // the value is its bytes
 	addressList             // the value is a list of addresses
 	forwardedList           // the value is that of Forwarded (RFC 7239)
 )
 
-// header returns the policy for a header; name is in lower case.
+// header returns the policy for a header; name is in lower case. To servers an underscore in it is a dash.
 func (s *Secrets) header(name []byte) policy {
-	if s == nil {
+	switch {
+	case s == nil:
 		return inClear
+	case len(name) <= maxHeaderName && bytes.IndexByte(name, '_') >= 0:
+		return s.underscored(name)
 	}
+	return s.dashed(name, name)
+}
+
+func (s *Secrets) underscored(name []byte) policy {
+	var buf [maxHeaderName]byte
+	return s.dashed(appendDashed(buf[:0], name), name)
+}
+
+// dashed is header for a name in which dashes stand for underscores; sent is the name as it came.
+func (s *Secrets) dashed(name, sent []byte) policy {
 	p := headerPolicy(name)
 	switch p {
 	case wholeSecret, cookieSecrets, setCookieSecrets:
-		if s.keep[string(name)] {
+		if s.keep[string(sent)] || s.keep[string(name)] {
 			return inClear
 		}
 	case oneAddress, addressList, forwardedList:
@@ -110,6 +136,16 @@ func (s *Secrets) header(name []byte) policy {
 		}
 	}
 	return p
+}
+
+func appendDashed(dst, name []byte) []byte {
+	for _, c := range name {
+		if c == '_' {
+			c = '-'
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }
 
 func headerPolicy(name []byte) policy {
@@ -122,10 +158,9 @@ func headerPolicy(name []byte) policy {
 		return urlSecrets
 	case "forwarded":
 		return forwardedList
-	case "x-forwarded-for", "x-original-forwarded-for", "forwarded-for", "x-forwarded":
+	case "forwarded-for", "x-forwarded":
 		return addressList
-	case "x-real-ip", "x-client-ip", "x-cluster-client-ip", "cf-connecting-ip", "cf-connecting-ipv6", "cf-pseudo-ipv4", "true-client-ip",
-		"fastly-client-ip", "x-azure-clientip", "x-envoy-external-address", "x-appengine-user-ip", "client-ip":
+	case "cf-connecting-ipv6", "cf-pseudo-ipv4", "x-envoy-external-address", "client-ip", "real-ip", "remote-ip", "remote-addr":
 		return oneAddress
 	}
 	return namedHeader(name)
@@ -137,33 +172,40 @@ type headerEnd struct {
 	policy policy
 }
 
-// headerEnds are by their last byte: a kit brings names by the dozen.
+// headerEnds are by their last two bytes (lastTwo): a kit brings names by the dozen, and nearly all of them meet none.
 var headerEnds = func() (by [256][]headerEnd) {
 	for p, ends := range map[policy][]string{
 		wholeSecret: {"-token", "-secret", "-password", "-api-key", "-apikey", "-access-key", "-auth-key", "-jwt", "-jwt-assertion", "-authorization", "-signature",
-			"session-id", "-session", "-sessionid"},
-		urlSecrets: {"-url", "-uri", "-location", "-referer", "-referrer", "-redirect"},
+			"session-id", "-session", "-sessionid", "-cookie", "-otp", "-passwd", "-passphrase", "-secret-key", "-private-key"},
+		oneAddress:  {"-client-ip", "-clientip", "-real-ip", "-connecting-ip", "-remote-ip", "-remote-addr", "-originating-ip", "-user-ip", "-src-ip"},
+		addressList: {"-forwarded-for"},
+		urlSecrets:  {"-url", "-uri", "-location", "-referer", "-referrer", "-redirect"},
 	} {
 		for _, end := range ends {
-			c := end[len(end)-1]
+			c := lastTwo([]byte(end))
 			by[c] = append(by[c], headerEnd{end, p})
 		}
 	}
 	return by
 }()
 
+// lastTwo makes one byte of the last two of a name.
+func lastTwo(name []byte) byte { return name[len(name)-1]*29 + name[len(name)-2] }
+
 // namedHeader returns the policy for a header of which nothing is known but its name.
 func namedHeader(name []byte) policy {
-	switch string(name) {
-	case "":
+	if len(name) < 2 {
 		return inClear
-	case "authorization", "api-key", "apikey", "token", "secret", "jwt", "session", "x-amzn-oidc-data":
+	}
+	switch string(name) {
+	case "authorization", "api-key", "apikey", "token", "secret", "jwt", "session", "x-amzn-oidc-data", "cookie2", "set-cookie2", "signature", "password", "passwd",
+		"passphrase", "otp", "dpop":
 		return wholeSecret
 	}
 	if len(name) >= 6 && (string(name[:6]) == "x-csrf" || string(name[:6]) == "x-xsrf") {
 		return wholeSecret
 	}
-	for _, e := range headerEnds[name[len(name)-1]] {
+	for _, e := range headerEnds[lastTwo(name)] {
 		if len(name) >= len(e.end) && string(name[len(name)-len(e.end):]) == e.end {
 			return e.policy
 		}
@@ -196,13 +238,6 @@ func (s *Secrets) variable(name string) policy {
 		return querySecrets
 	case "request_body":
 		return bodySecrets
-	case "remote_addr", "realip_remote_addr", "proxy_protocol_addr", "binary_remote_addr":
-		if s.addresses == KeepAddresses {
-			return inClear
-		}
-		return oneAddress
-	case "proxy_add_x_forwarded_for":
-		return s.header([]byte("x-forwarded-for"))
 	}
 	for _, family := range []struct{ prefix, header string }{{"cookie_", "cookie"}, {"upstream_cookie_", "set-cookie"}} {
 		if cookie, ok := strings.CutPrefix(name, family.prefix); ok {
@@ -226,29 +261,11 @@ func (s *Secrets) variable(name string) policy {
 	return s.named(name)
 }
 
-// named returns the policy for a variable of which nothing is known but its name: one of map, set or js_set.
-func (s *Secrets) named(name string) policy {
-	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
-		return wholeSecret
-	}
-	if strings.HasSuffix(name, "_request") {
-		return urlSecrets
-	}
-	for word := range strings.SplitSeq(name, "_") {
-		switch word {
-		case "args", "query":
-			return querySecrets
-		case "uri", "url", "referer", "referrer", "location", "redirect":
-			return urlSecrets
-		}
-	}
-	return inClear
-}
-
 // redactor replaces secrets. It belongs to one encoder.
 type redactor struct {
 	*Secrets
 	mac     hash.Hash // nil without a key
+	block   [aes.BlockSize]byte
 	sum     [sha256.Size]byte
 	decoded [maxNesting][]byte // scratch: what is encoded in a parameter
 	users   []byte             // scratch: a text without passwords in its URLs
@@ -306,6 +323,8 @@ func (r *redactor) appendSafe(dst, v []byte, p policy) (out []byte, changed bool
 		return r.appendSetCookies(dst, v), true
 	case oneAddress:
 		return r.appendAddress(dst, v), true
+	case binaryAddress:
+		return r.appendBinary(dst, v), true
 	case addressList:
 		return r.appendAddresses(dst, v), true
 	case forwardedList:

@@ -117,6 +117,9 @@ func TestNoSecretIsLeft(t *testing.T) {
 			if out := r.encode(t, line); bytes.Contains(out, []byte(mark)) {
 				t.Errorf("mode %d, %s: %s", mode, format, r.json(t, line))
 			}
+			if out := r.shown(t, line); strings.Contains(out, mark) {
+				t.Errorf("mode %d, %s is shown as %s", mode, format, out)
+			}
 		}
 		if out := newRig(t, logformat.EscapeDefault, format, Options{}).encode(t, line); !bytes.Contains(out, []byte(mark)) {
 			t.Errorf("%s: the mark is not in the event at all, so the test shows nothing", format)

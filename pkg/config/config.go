@@ -160,9 +160,9 @@ type Site struct {
 	// header, nor what may hold secrets.
 	PartitionBy string  `yaml:"partition_by" default:"none" form:"field"`
 	Headers     Headers `yaml:"headers"`
-	// Addresses of clients: keep, truncate (to /24 and /48) or hash, with the key of secrets. That is for variables such as $remote_addr and
-	// for headers such as X-Forwarded-For.
-	Addresses   string      `yaml:"addresses" default:"keep" oneof:"keep|truncate|hash"`
+	// Addresses of clients: keep, truncate (to /24 and /48), hash, with the key of secrets, or encrypt. That is for variables such as
+	// $remote_addr and for headers such as X-Forwarded-For. The key for encrypt follows from that of secrets; `ngxtap decrypt` turns it back.
+	Addresses   string      `yaml:"addresses" default:"keep" oneof:"keep|truncate|hash|encrypt"`
 	Quarantine  Quarantine  `yaml:"quarantine"`
 	OnChange    OnChange    `yaml:"on_change"`
 	DataChanges DataChanges `yaml:"data_changes"`
@@ -232,7 +232,7 @@ type Headers struct {
 	// HashKey is ${VAR} or file:PATH (a systemd credential, say), the same on all hosts if hashes are to be joined. At least 16 characters.
 	// Default: made at the first start and kept in state_dir.
 	HashKey Secret `yaml:"hash_key" example:"file:/etc/ngxtap/hash.key"`
-	// PreviousHashKey is the key before it, with which lines in quarantine can still be read. Default: none.
+	// PreviousHashKey is the key before it, with which lines in quarantine and encrypted addresses can still be read. Default: none.
 	PreviousHashKey Secret `yaml:"previous_hash_key" example:"${PREVIOUS_HASH_KEY}"`
 	// Cookies says what happens to single cookies.
 	Cookies Cookies `yaml:"cookies"`

@@ -99,6 +99,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("request timeout out of range", "kafka:\n  request_timeout: 10ms\n", site, "ngxtap.yaml:2: kafka.request_timeout: 10ms is not between")
 	f("transaction timeout out of range", "kafka:\n  transaction_timeout: 1h\n", site, "ngxtap.yaml:2: kafka.transaction_timeout: 1h0m0s is not between")
 	f("bad compression", "kafka:\n\n  compression: lzma\n", site, `ngxtap.yaml:3: kafka.compression: "lzma" is not one of lz4`)
+	f("password in a broker's address", "kafka: {brokers: ['u:tiny-secret@kafka:9092']}\n", site, `keep user and password out of the addresses`)
 	f("broker without port", "kafka: {brokers: [kafka]}\n", site, `"kafka" is not host:port`)
 	f("number that has no room", "kafka:\n  replication_factor: 65539\n", site, "ngxtap.yaml:2: kafka.replication_factor: 65539 is not a whole number of at most 16 bits")
 	f("number out of this world", "kafka:\n  partitions: 99999999999999999999\n", site, "ngxtap.yaml:2: kafka.partitions: 99999999999999999999 is not a whole number")
@@ -143,7 +144,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("empty cookie", "", site+"headers: {cookies: {keep: ['']}}\n", "an empty name keeps nothing")
 	f("no headers", "", site+"headers: {max_headers: 0}\n", "0 is not between 1 and 10000")
 	f("tiny values", "", site+"headers: {max_value: 8}\n", "is not between 64B and 1MiB")
-	f("addresses", "", site+"addresses: encrypt\n", `"encrypt" is not one of keep, truncate, hash`)
+	f("addresses", "", site+"addresses: encode\n", `"encode" is not one of keep, truncate, hash, encrypt`)
 	f("quarantine", "", site+"quarantine: {raw: masked}\n", `"masked" is not one of encrypted, clear`)
 	f("topic clash", "kafka: {state_topic: nginx.shop.access}\n", site, "is used as kafka.state_topic")
 }

@@ -28,7 +28,7 @@ var forms = map[string]form{
 	"site_topic": {regexp.MustCompile(`^[A-Za-z0-9._-]{1,238}$`), "%q is not a topic name that leaves room for .quarantine: " + words},
 	"field":      {regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`), "%q is neither none nor host nor a field name"},
 	"variable":   {regexp.MustCompile(`^[A-Za-z0-9_]+$`), `%q is not the name of a variable: letters, digits and "_", without "$"`}, // ngx_http_log_compile_format
-	"hostport":   {regexp.MustCompile(`^([^:\[\]]+|\[[^\[\]]+\]):[^:\[\]]+$`), "%q is not host:port"},
+	"hostport":   {regexp.MustCompile(`^([^:\[\]@]+|\[[^\[\]@]+\]):[^:\[\]@]+$`), "%q is not host:port"},
 	"listen":     {regexp.MustCompile(`^(off|([^:\[\]]*|\[[^\[\]]*\]):[^:\[\]]*)$`), "%q is not host:port, such as 127.0.0.1:9464, nor off"},
 	"url":        {regexp.MustCompile(`^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]+([/?#].*)?$`), ""},
 	"path":       {regexp.MustCompile(`.`), ""},
@@ -134,6 +134,8 @@ func (k *checker) text(key, text string, tag reflect.StructTag) {
 	}
 	switch fm := forms[name]; {
 	case fm.say == "" || fm.re.MatchString(text):
+	case name == "hostport" && strings.Contains(text, "@"): // not repeated: there may be a password before it
+		k.fail(key, "keep user and password out of the addresses: use kafka.sasl")
 	case strings.Contains(fm.say, "%q"):
 		k.fail(key, fm.say, text)
 	default:

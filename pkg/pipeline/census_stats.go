@@ -3,10 +3,11 @@ package pipeline
 // Census returns a copy of the list of all header names that committed events have had, at most 2000 for each side; nil if none is kept. What
 // was counted before this start is part of it, as far as the file had it.
 func (s *Stats) Census() *Census {
-	if s.census == nil {
+	c := s.census.Load()
+	if c == nil {
 		return nil
 	}
-	return s.census.copy()
+	return c.copy()
 }
 
 // CensusSize is how many names the census has of one side.
@@ -18,7 +19,7 @@ type CensusSize struct {
 
 // CensusSizes returns the sizes of the list of each side, in the order of Census; nil if none is kept.
 func (s *Stats) CensusSizes() []CensusSize {
-	c := s.census
+	c := s.census.Load()
 	if c == nil {
 		return nil
 	}

@@ -112,6 +112,7 @@ func (l *line) adopt(registered string) {
 		l.change(&r.events[i])
 	}
 	l.formats = s.candidates(l.st.Formats)
+	s.stats.setClass(l.st.Formats)
 	l.until = 0
 }
 
@@ -276,6 +277,7 @@ func (l *line) hold(ctx, work context.Context) error {
 			if !said {
 				said = true
 				s.stats.setState(stateHeld + l.held.text)
+				s.stats.setHeld(l.held.reason)
 				s.log.Warn("the site is held before a line; the log file is the queue, nothing is lost",
 					"format", l.held.Name(), "file", l.fileID, "offset", l.origin.Offset, "why", l.held.text)
 			}
@@ -294,7 +296,9 @@ func (l *line) hold(ctx, work context.Context) error {
 		if err := l.commitIfDue(work); err != nil {
 			return err
 		}
-		s.stats.setLag(l.lag())
+		if said {
+			s.stats.look(l.in)
+		}
 	}
 	l.held = nil
 	if said {

@@ -46,8 +46,10 @@ type line struct {
 	fileID       string
 	count        *Count // of fileID, since the last commit
 	tally        tally
-	counts       map[string]*Count // by generation id, since the last commit
-	oldest       time.Time         // when the oldest uncommitted block was read; zero if there is none
+	counts       map[string]*Count    // by generation id, since the last commit
+	events       map[string]time.Time // of the last event by generation id, since the last commit
+	first, last  int64                // event_time of the first and of the last event of the present block, in Unix microseconds; 0: none yet
+	oldest       time.Time            // when the oldest uncommitted block was read; zero if there is none
 	commits      int
 }
 
@@ -75,7 +77,8 @@ func (f *freeList) put(b *sink.Batch) {
 }
 
 func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) (*line, error) {
-	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}, census: s.stats.census}
+	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}, events: map[string]time.Time{},
+		census: s.census}
 	if l.census != nil {
 		l.census.rollback() // what the session before did not commit
 		l.census.silent = s.cfg.Drift == nil || s.cfg.Drift.NoRare
@@ -117,6 +120,9 @@ func (l *line) run(ctx, work context.Context) error {
 		l.site.cfg.Pulse.at(doEncode)
 		if err := l.take(work, &chunk); err != nil {
 			return err
+		}
+		if chunk.Empty() && l.oldest.IsZero() {
+			l.site.stats.setLag(l.caughtUp())
 		}
 		l.watchData(time.Now())
 		if err := l.commitIfDue(work); err != nil {
@@ -190,7 +196,8 @@ func (l *line) take(ctx context.Context, c *tail.Chunk) error {
 	l.origin.ReadTime = time.Now().UnixMicro()
 	l.lookedAnew = false
 	data, off := c.Data, c.Offset
-	l.until = 0
+	l.until, l.first, l.last = 0, 0, 0
+	defer l.timed()
 	for len(data) > 0 {
 		if off >= l.until {
 			l.order, l.until = order(l.order[:0], l.st.Formats, l.formats, c.File.ID, off)
@@ -213,6 +220,20 @@ func (l *line) take(ctx context.Context, c *tail.Chunk) error {
 	return nil
 }
 
+// timed notes the times of the block's events, for who asks how late we are. Where a format has no time the events have that of reading, which
+// tells nothing.
+func (l *line) timed() {
+	if l.last == 0 || l.last == l.origin.ReadTime {
+		return
+	}
+	if l.tally.first == 0 || l.first < l.tally.first {
+		l.tally.first = l.first
+	}
+	if at := time.UnixMicro(l.last); !at.After(time.Now()) { // Nginx's clock may be wrong
+		l.events[l.fileID] = at
+	}
+}
+
 // enter makes id the file whose bytes are being counted.
 func (l *line) enter(id string) {
 	if l.fileID == id && l.count != nil {
@@ -231,7 +252,7 @@ func (l *line) enter(id string) {
 // the site may not go past this line: then the line is as if it had not been read.
 func (l *line) line(raw []byte, off int64) bool {
 	size := int64(len(raw)) + 1
-	if len(raw) == 0 || len(raw) == 1 && raw[0] == '\r' {
+	if blank(raw) {
 		l.count.Read += size
 		l.count.Blank += size
 		l.tally.blank++
@@ -256,6 +277,9 @@ func (l *line) line(raw []byte, off int64) bool {
 	l.count.Read += size
 	return true
 }
+
+// blank says whether a line is passed over.
+func blank(raw []byte) bool { return len(raw) == 0 || len(raw) == 1 && raw[0] == '\r' }
 
 // event appends raw as an event of the first format that takes it; otherwise it says why not.
 func (l *line) event(raw []byte) (rej rejection) {
@@ -299,6 +323,9 @@ func (l *line) event(raw []byte) (rej rejection) {
 		l.tally.cuts += int64(c.enc.Cuts())
 		b.Header = c.frame.Header
 		b.Add(sink.Events, eventTime)
+		if l.last = eventTime; l.first == 0 {
+			l.first = eventTime
+		}
 		if l.census != nil {
 			l.census.event(c.enc, raw, l.spans, &l.origin, eventTime)
 		}
@@ -385,7 +412,9 @@ func (l *line) commit(ctx context.Context) error {
 	l.oldest = time.Time{}
 	told := len(l.tally.changes) > 0
 	l.tell()
-	l.site.stats.commit(&l.tally, time.Since(began), l.lag())
+	last := l.st.Tail
+	l.site.last = &last
+	l.site.stats.commit(&l.tally, time.Since(began), l.caughtUp())
 	if l.census != nil {
 		l.census.commit()
 	}
@@ -395,11 +424,13 @@ func (l *line) commit(ctx context.Context) error {
 	return nil
 }
 
-// lag is how many bytes of the files have not been read yet.
-func (l *line) lag() int64 {
-	var n int64
-	for _, f := range l.in.Status() {
-		n += max(0, f.Size-f.Offset)
+// caughtUp notes that all that was read is committed, and returns how many bytes of the files have not been read yet.
+func (l *line) caughtUp() (left int64) {
+	files := l.in.Status()
+	l.site.stats.progress.renew(files, l.events, false)
+	clear(l.events)
+	for i := range files {
+		left += max(0, files[i].Size-files[i].Offset)
 	}
-	return n
+	return left
 }

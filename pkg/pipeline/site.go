@@ -58,6 +58,12 @@ type Config struct {
 	Registered func(ctx context.Context, record string) (schema string, err error)
 	// Accepted reports whether an operator lets a schema through that OnChange does not. May be nil: never.
 	Accepted func(fingerprint uint64) bool
+	// Seen returns the last commit that this host remembers, nil if it does not: for those who watch a site whose sink has not answered yet,
+	// and for nothing else. May be nil.
+	Seen func() sink.Position
+	// Stats are counted on, so that a site which is configured anew in a running process goes on counting where the one before stopped; the
+	// two may not run at the same time. nil: new ones.
+	Stats *Stats
 	// Open returns a new sink; each session has its own.
 	Open func() (sink.Sink, error)
 }
@@ -82,9 +88,13 @@ type Site struct {
 	compiled []*candidate
 	problem  string // why the configuration as it is now can't be used; said once
 	// Where the files of a site that never committed stood when Run was called; nil: not known yet. Owned by Run.
-	first *tail.Position
-	stats Stats
-	log   *slog.Logger
+	first      *tail.Position
+	last       *tail.Position // of the last commit; nil: not known yet. Owned by Run
+	watcher    *watcher       // of the files while no session has them. Owned by Run
+	watchAfter time.Duration
+	census     *census // nil: none is kept
+	stats      *Stats
+	log        *slog.Logger
 
 	base       context.Context // of Run; what goes on in the background ends with it
 	background sync.WaitGroup
@@ -102,17 +112,22 @@ func New(cfg Config) (*Site, error) {
 	if cfg.Pulse == nil {
 		cfg.Pulse = &Pulse{}
 	}
-	s := &Site{cfg: cfg, log: cfg.Logger}
+	s := &Site{cfg: cfg, log: cfg.Logger, stats: cfg.Stats, watchAfter: watchAfter}
 	for i := range s.limit {
 		s.limit[i] = recordLimit
 	}
 	if err := s.use(cfg.Formats); err != nil {
 		return nil, fmt.Errorf("site %s: %w", cfg.Site, err)
 	}
-	if !cfg.NoCensus {
-		s.stats.census = newCensus(cfg.Site, cfg.CensusFile, cfg.Logger)
+	if s.stats == nil {
+		s.stats = NewStats()
 	}
-	s.stats.setState("starting")
+	if state, _ := s.stats.State(); state == "" { // otherwise it is that of a site which still runs
+		s.stats.setState("starting")
+	}
+	if !cfg.NoCensus {
+		s.census = newCensus(cfg.Site, cfg.CensusFile, cfg.Logger)
+	}
 	return s, nil
 }
 
@@ -134,7 +149,7 @@ func (s *Site) Name() string { return s.cfg.Site }
 func (s *Site) Formats() []*Format { return s.cfg.Formats }
 
 // Stats returns the site's counters, which are safe to read while it runs.
-func (s *Site) Stats() *Stats { return &s.stats }
+func (s *Site) Stats() *Stats { return s.stats }
 
 // Run works until ctx ends, then commits what it has read and returns nil. With Config.Once it returns nil when every file has been
 // read to its end and committed, and an error if a file could not be read. Otherwise it returns an error only if trying again
@@ -145,17 +160,21 @@ func (s *Site) Run(ctx context.Context) error {
 	s.base = base
 	defer func() {
 		cancel()
+		s.unwatch()
 		s.background.Wait()
-		if s.stats.census != nil {
-			s.stats.census.close()
+		if s.census != nil {
+			s.census.close()
 		}
 		s.cfg.Pulse.ended.Store(true)
 	}()
-	if s.stats.census != nil {
-		s.stats.census.load()
+	if s.census != nil {
+		s.census.load()
 	}
+	s.stats.census.Store(s.census)
 	s.stats.setState(stateIDs)
+	s.stats.setProblem("")
 	s.lookFirst()
+	s.watchFiles(base)
 	if err := s.frames(base); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -164,12 +183,13 @@ func (s *Site) Run(ctx context.Context) error {
 		return fmt.Errorf("site %s: %w", s.cfg.Site, err)
 	}
 	wait := newBackoff(s.cfg.RetryAfter)
-	works := false   // a session has worked in this run
-	alarmed := false // it has been said since the last commit that only an operator can help
+	earlier := s.stats.Commits.Load() // of a site before this one, which Config.Stats came from
+	works := false                    // a session has worked in this run
+	alarmed := false                  // it has been said since the last commit that only an operator can help
 	for {
 		commits := s.stats.Commits.Load()
 		worked, err := s.session(ctx)
-		works = works || s.stats.Commits.Load() > 0 || worked > 0 && (worked > time.Minute || !errors.Is(err, sink.ErrConfig))
+		works = works || s.stats.Commits.Load() > earlier || worked > 0 && (worked > time.Minute || !errors.Is(err, sink.ErrConfig))
 		alarmed = alarmed && s.stats.Commits.Load() == commits
 		switch {
 		case err == nil:
@@ -195,6 +215,8 @@ func (s *Site) Run(ctx context.Context) error {
 		d := wait.next()
 		s.cfg.Pulse.at(doPause)
 		s.stats.setState(stateRetry + err.Error())
+		s.stats.setBlocked(errors.Is(err, sink.ErrConfig))
+		s.watchFiles(base)
 		if errors.Is(err, sink.ErrConfig) && !alarmed {
 			alarmed = true
 			s.log.Error("the site waits for an operator; it goes on by itself, from its last commit, when this is cured", "error", err, "retry_in", d.String())
@@ -262,6 +284,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("recover the position: %w", err)
 	}
+	s.unwatch()
 	began := time.Now()
 	st, err := decodeState(pos)
 	if err != nil {
@@ -269,7 +292,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 	}
 	from := s.first
 	if pos != nil {
-		from = &st.Tail
+		from, s.last = &st.Tail, &st.Tail
 	}
 	s.cfg.Pulse.at(doLook)
 	in, err := tail.Open(s.cfg.Tail, from)
@@ -277,6 +300,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 		return 0, fmt.Errorf("open the log files: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	s.stats.progress.renew(in.Status(), nil, true)
 	s.stats.files.Store(in)
 
 	failpoint.Hit(failpoint.Opened)
@@ -302,6 +326,7 @@ func (s *Site) session(ctx context.Context) (worked time.Duration, err error) {
 		}
 	}
 	s.stats.setState(StateRunning)
+	s.stats.setBlocked(false)
 	work, cancel := outlive(ctx, stopGrace)
 	defer cancel()
 	err = l.run(ctx, work)

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"maps"
 	"strings"
 	"sync"
@@ -83,8 +82,12 @@ type Stats struct {
 	LastCommit  atomic.Int64 // when, in Unix microseconds
 	CommitTime  atomic.Int64 // how long the last commit took, in microseconds
 
-	files  atomic.Pointer[tail.Tailer] // of the last session; nil before the first
-	census *census                     // nil: none is kept; never changes
+	CommitDurations *Histogram // how long commits took
+	EventDelays     *Histogram // how old the oldest event of a commit was when it was done, by its event_time; one for each commit with events
+
+	files    atomic.Pointer[tail.Tailer] // of the last session, or of who watches the files between two; nil before the first
+	progress progress
+	census   atomic.Pointer[census] // of the site that counts here; nil: none is kept
 
 	mu       sync.Mutex
 	bytes    Count                // guarded by mu
@@ -93,8 +96,14 @@ type Stats struct {
 	since    time.Time            // guarded by mu
 	pending  int64                // guarded by mu: bytes in the files not yet committed
 	problem  string               // guarded by mu: why the configuration can't be used as it is now
+	footing  footing              // guarded by mu
 	changes  map[ChangeKind]int64 // guarded by mu
 	last     *schema.ChangeEvent  // guarded by mu: the last change; never modified
+}
+
+// NewStats returns the counters of a site that has done nothing yet.
+func NewStats() *Stats {
+	return &Stats{CommitDurations: newHistogram(commitBounds), EventDelays: newHistogram(delayBounds)}
 }
 
 // ChangeKind is what changes are counted by.
@@ -155,42 +164,6 @@ func (s *Stats) ByReason() map[string]int64 {
 	return out
 }
 
-// Skipped returns how many files in the log folders have the name of a log but are not read, for every reason there is.
-func (s *Stats) Skipped() map[tail.Skip]int {
-	n := make(map[tail.Skip]int)
-	for _, why := range tail.Skips() {
-		n[why] = 0
-	}
-	if in := s.files.Load(); in != nil {
-		for _, f := range in.Skipped() {
-			n[f.Why]++
-		}
-	}
-	return n
-}
-
-// Unreadable says of each log file that can't be read at the moment why, and what to do.
-func (s *Stats) Unreadable() (why []string) {
-	in := s.files.Load()
-	if in == nil {
-		return nil
-	}
-	for _, f := range in.Status() {
-		if f.State == tail.Failing {
-			why = append(why, cmp.Or(f.Err, f.Path))
-		}
-	}
-	return why
-}
-
-// Held returns how many deleted files are held open because they may have unread lines, and how many bytes they take on the disk.
-func (s *Stats) Held() (files int, bytes int64) {
-	if in := s.files.Load(); in != nil {
-		return in.Held()
-	}
-	return 0, 0
-}
-
 // State returns what the site is doing, in words, and since when.
 func (s *Stats) State() (string, time.Time) {
 	s.mu.Lock()
@@ -198,7 +171,7 @@ func (s *Stats) State() (string, time.Time) {
 	return s.state, s.since
 }
 
-// Lag returns how many bytes of the files seen are not committed yet.
+// Lag returns how many bytes of the files seen were not committed at the last commit, or look since; see View for the present.
 func (s *Stats) Lag() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,6 +193,7 @@ type tally struct {
 	quarantined   [len(reasons)]int64
 	bytes         Count
 	changes       []schema.ChangeEvent
+	first         int64 // the earliest event_time at the beginning of a block, in Unix microseconds; 0: there is none
 }
 
 func (t *tally) reject(reason string) {
@@ -231,6 +205,10 @@ func (t *tally) reject(reason string) {
 }
 
 func (s *Stats) commit(t *tally, took time.Duration, pending int64) {
+	s.CommitDurations.observe(took)
+	if t.first != 0 {
+		s.EventDelays.observe(time.Since(time.UnixMicro(t.first)))
+	}
 	s.Events.Add(t.events)
 	s.Blank.Add(t.blank)
 	s.Losses.Add(t.losses)

@@ -32,7 +32,8 @@ type RegistryConfig struct {
 	// CacheFile keeps the ids of registered schemas for starts at which the registry is away. Empty: no cache. Its folder must exist.
 	CacheFile string
 
-	Logger *slog.Logger // nil: nothing is logged
+	Stats  *RegistryStats // counts requests; nil: nobody looks
+	Logger *slog.Logger   // nil: nothing is logged
 }
 
 // Registry registers schemas and fetches them by id. It is safe for use by several goroutines. Close it after use.
@@ -42,6 +43,7 @@ type Registry struct {
 	attempts int
 	backoff  time.Duration
 	sleep    func(context.Context, time.Duration) error // pause, but for tests
+	stats    *RegistryStats
 	log      *slog.Logger
 
 	mu       sync.Mutex         // guards the following
@@ -83,7 +85,7 @@ func NewRegistry(cfg RegistryConfig) (*Registry, error) {
 		return nil, errors.New("open schema registry: give a user name or a bearer token, not both")
 	}
 	r := &Registry{
-		attempts: cfg.Attempts, backoff: cfg.Backoff, sleep: pause, log: cfg.Logger,
+		attempts: cfg.Attempts, backoff: cfg.Backoff, sleep: pause, stats: cfg.Stats, log: cfg.Logger,
 		http:     newHTTPClient(cfg.TLS, cfg.Timeout),
 		verified: map[schemaKey]ID{}, unsure: map[schemaKey]bool{}, texts: map[ID]string{},
 	}

@@ -24,6 +24,14 @@ const (
 // waits between the attempts, for as long as an answer asks for (Retry-After) within bounds. The error wraps ErrUnavailable if
 // none answered; otherwise it is that of the answer. It says what to do about it where that is known.
 func (r *Registry) do(ctx context.Context, send func(context.Context, *sr.Client) error) error {
+	err := r.attempt(ctx, send)
+	if !errors.Is(ctx.Err(), context.Canceled) { // otherwise it is us who gave up
+		r.stats.note(err)
+	}
+	return err
+}
+
+func (r *Registry) attempt(ctx context.Context, send func(context.Context, *sr.Client) error) error {
 	r.mu.Lock()
 	first := r.first
 	r.mu.Unlock()

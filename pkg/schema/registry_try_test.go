@@ -62,3 +62,25 @@ func TestTryTellsWhatRegisterWouldDo(t *testing.T) {
 		})
 	}
 }
+
+// TestKnown: a schema is looked for, and never registered.
+func TestKnown(t *testing.T) {
+	reg := fake(t)
+	r, _ := open(t, RegistryConfig{URLs: []string{reg.URL()}, Attempts: 1})
+	for range 2 {
+		if id, found, err := r.Known(t.Context(), "t-value", schemaA); found || err != nil {
+			t.Fatalf("before it is registered: %v, %v, %v", id, found, err)
+		}
+	}
+	want := mustRegister(t, r, "t-value", schemaA)
+	if id, found, err := r.Known(t.Context(), "t-value", schemaA); !found || err != nil || id.Number != want {
+		t.Errorf("%v, %v, %v, want %d", id, found, err, want)
+	}
+	if _, found, err := r.Known(t.Context(), "t-value", schemaB); found || err != nil {
+		t.Errorf("another schema: %v, %v", found, err)
+	}
+	answer(reg, 503, "")
+	if _, found, err := r.Known(t.Context(), "t-value", schemaA); found || !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a registry that is away: %v, %v", found, err)
+	}
+}

@@ -45,6 +45,8 @@ type generation struct {
 	nlink       uint32
 	seen        time.Time // when size was last looked at
 	quiet       time.Time // since when it has not grown
+	caught      time.Time // when a read last came to the end
+	earlier     time.Time // and what that was before the last read
 
 	done      bool      // finished: everything returned, or declared lost
 	final     bool      // nobody writes it any more: what is left of it may leave
@@ -150,6 +152,9 @@ func (t *Tailer) readMarked(g *generation, size int) (buf []byte, ok bool, err e
 	}
 	if err == nil {
 		g.failing = time.Time{}
+	}
+	if g.earlier = g.caught; n < size {
+		g.caught = t.tick
 	}
 	return t.buf[:n], true, err
 }

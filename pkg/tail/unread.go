@@ -29,6 +29,7 @@ func (t *Tailer) Unread(offset int64) error {
 	}
 	l.g.offset, l.g.lines = offset, l.lines+int64(bytes.Count(t.buf[l.mark:at], newline))
 	l.g.tailLen = copy(l.g.tail[:], t.buf[max(0, at-markMax):at])
+	l.g.caught = l.g.earlier
 	t.last.end = at
 	return nil
 }

@@ -28,6 +28,7 @@ const (
 	PartLua       Part = "lua"       // the Lua module of that Nginx
 	PartNewer     Part = "newer"     // other versions of Nginx and njs; see NewerNginx
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
+	PartPromtool  Part = "promtool"  // Prometheus' promtool; see Promtool
 	PartPackaging Part = "packaging" // rpm, systemd and its containers, setpriv, and seccomp for the Python of the system
 )
 
@@ -41,7 +42,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPackaging}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPromtool, PartPackaging}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -84,6 +85,8 @@ func find(part Part) error {
 			return errors.New("logrotate needs root to keep the owner of files")
 		}
 		return nil
+	case PartPromtool:
+		return findFile(promtool(), "promtool")
 	case PartPackaging:
 		for _, program := range []string{"rpm", "systemd-analyze", "systemd-nspawn", "setpriv"} {
 			if _, err := exec.LookPath(program); err != nil {

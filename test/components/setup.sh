@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the real components that the end-to-end tests run against: Nginx with njs and Lua, newer ones, Apache Kafka, the Apicurio schema registry, a
-# Python with independent Kafka and Avro readers, and the shells and readers of man pages. Versions: versions.env. Downloads go through the
+# Python with independent Kafka and Avro readers, the shells and readers of man pages, and promtool. Versions: versions.env. Downloads go through the
 # ordinary clients (apt-get, mvn, pip) as they are configured on this machine, into ${NGXTAP_CACHE:-$HOME/.cache/ngxtap-test}. Safe to run
 # again; under a second when all is there.
 #
@@ -126,6 +126,31 @@ setup_logrotate() {
 	have logrotate || missing logrotate "as root: apt-get install logrotate"
 }
 
+# Prometheus' promtool, out of the Debian package and into a folder of its own: nothing is installed, and no service starts.
+setup_promtool() {
+	dir=$cache/promtool-$PROMETHEUS_DEB
+	[ -x "$dir/promtool" ] && return
+	how="with apt-get and dpkg, and access to the package prometheus; run this script again"
+	if ! have apt-get || ! have dpkg; then
+		missing promtool "$how"
+		return
+	fi
+	fresh "$dir"
+	# apt-get download works without root. Its lists may be too old, or lack this version.
+	fetch() { (cd "$dir.part" && quietly "$cache/promtool.log" apt-get download "$1"); }
+	fetch "prometheus=$PROMETHEUS_DEB" || {
+		[ "$(id -u)" = 0 ] && quietly "$cache/apt.log" apt-get update
+		fetch "prometheus=$PROMETHEUS_DEB" || fetch prometheus
+	}
+	for deb in "$dir.part"/*.deb; do quietly "$cache/promtool.log" dpkg -x "$deb" "$dir.part/root"; done
+	if mv "$dir.part/root/usr/bin/promtool" "$dir.part/promtool" 2>/dev/null && "$dir.part/promtool" --version >/dev/null 2>&1; then
+		rm -rf "$dir.part/root" "$dir.part"/*.deb
+		done_with "$dir"
+	else
+		missing promtool "$how"
+	fi
+}
+
 # The shells that complete our command lines, and what reads our man pages.
 setup_shells() {
 	lacking=
@@ -227,6 +252,7 @@ setup_nginx
 setup_nginx_lua
 for suite in $NEWER_NGINX; do setup_newer_nginx "$suite"; done
 setup_logrotate
+setup_promtool
 setup_shells
 setup_packaging
 setup_kafka

@@ -74,6 +74,7 @@ type Config struct {
 	// and after an orderly end, it repeats nothing but a last commit whose reply was lost.
 	OnRegression string
 	Logger       *slog.Logger // default: says nothing
+	Stats        *Stats       // counts what is done; sinks of one site share it. nil: nobody looks
 	// Alive is called whenever something has come of a wait for a broker: a connection that is made or refused, bytes that went out or
 	// came, or a time-out. It may be called from several goroutines at once. Default: does nothing.
 	Alive func()
@@ -150,6 +151,9 @@ func (cfg Config) complete() Config {
 	cfg.CloseTimeout = cmp.Or(cfg.CloseTimeout, 5*time.Second)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Stats == nil {
+		cfg.Stats = &Stats{}
 	}
 	if cfg.Alive == nil {
 		cfg.Alive = func() {}

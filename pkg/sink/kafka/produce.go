@@ -319,6 +319,8 @@ func (w *writer) addBatch(req *sarama.ProduceRequest, p *partition) (sentBatch, 
 	}
 	req.AddBatch(p.topic, p.id, batch)
 	sent := sentBatch{topic: p.topic, id: p.id, records: n, bytes: len(p.raw)}
+	w.p.cfg.Stats.Records.Add(int64(len(p.raw)))
+	w.p.cfg.Stats.Packed.Add(int64(len(packed)))
 	w.size -= len(p.raw)
 	p.raw, p.count = p.raw[:0], 0
 	return sent, nil

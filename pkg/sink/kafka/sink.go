@@ -98,6 +98,8 @@ func (s *Sink) Recover(ctx context.Context) (sink.Position, error) {
 				s.cfg.Logger.Info("kafka is back", "site", s.cfg.Site)
 			}
 			s.err, s.working = nil, true
+			s.cfg.Stats.Brokers.Store(int64(len(s.c.client.Brokers())))
+			s.cfg.Stats.open.Store(true)
 			return slices.Clone(s.pos), nil
 		}
 		err = s.tooLarge(err)
@@ -106,6 +108,7 @@ func (s *Sink) Recover(ctx context.Context) (sink.Position, error) {
 		if ctx.Err() != nil {
 			return nil, because(ctx, err)
 		}
+		s.cfg.Stats.fail(err)
 		if errors.Is(err, sink.ErrNotOwner) || errors.Is(err, sink.ErrConfig) {
 			s.err = err
 			return nil, err
@@ -332,6 +335,9 @@ func (s *Sink) fail(ctx context.Context, what string, err error) error {
 		err = fmt.Errorf("%w; before that: %w", err, first)
 	}
 	s.err = because(ctx, fmt.Errorf("kafka: %s site %s: %w", what, s.cfg.Site, classify(s.tooLarge(err))))
+	if ctx.Err() == nil {
+		s.cfg.Stats.fail(s.err)
+	}
 	s.hint()
 	return s.err
 }
@@ -475,7 +481,11 @@ func (s *Sink) release() error {
 
 // drop closes the connections of the session, if there is one.
 func (s *Sink) drop() {
+	s.cfg.Stats.open.Store(false)
 	if s.c != nil {
+		if s.w != nil {
+			s.w.p.leftOpen()
+		}
 		s.c.close()
 		s.c = nil
 	}

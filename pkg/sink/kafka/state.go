@@ -94,8 +94,11 @@ type view struct {
 	posKnown bool // nothing older can be a newer position
 }
 
+// stateKey is the key of a site's position in the state topic.
+func stateKey(instance, site string) string { return "v1/" + instance + "/" + site }
+
 func newState(cfg *Config, c *cluster, partitions int32) *state {
-	key := "v1/" + cfg.Instance + "/" + cfg.Site
+	key := stateKey(cfg.Instance, cfg.Site)
 	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id") // other systems have none
 	return &state{cfg: cfg, c: c, key: key, markerKey: key + "/owner", partitions: partitions,
 		home: statePartition(cfg.Instance, partitions), bootID: strings.TrimSpace(string(boot)), views: map[int32]*view{}}

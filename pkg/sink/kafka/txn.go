@@ -24,9 +24,10 @@ type producer struct {
 	id    int64
 	epoch int16
 
-	open bool      // a transaction has been started and not ended
-	used time.Time // when the connections last did something
-	acks *acks
+	open   bool      // a transaction has been started and not ended
+	ending bool      // its end was asked for
+	used   time.Time // when the connections last did something
+	acks   *acks
 }
 
 // maxIdle is how long connections may rest before they are opened anew: brokers and firewalls close idle ones, and at the start
@@ -156,6 +157,7 @@ func firstPartitionError(resp *sarama.AddPartitionsToTxnResponse) (first error) 
 // outside of any transaction and never be ended.
 func (p *producer) end(commit bool) error {
 	req := &sarama.EndTxnRequest{Version: 3, TransactionalID: *p.txnID, ProducerID: p.id, ProducerEpoch: p.epoch, TransactionResult: commit}
+	p.ending = commit
 	resp, err := p.coord.EndTxn(req)
 	failpoint.Hit(failpoint.TxnEnded)
 	if err == nil && resp.Err != sarama.ErrNoError {
@@ -164,6 +166,11 @@ func (p *producer) end(commit bool) error {
 	if err != nil {
 		return fmt.Errorf("end transaction %s at broker %s: %w", *p.txnID, p.coord.Addr(), err)
 	}
-	p.open, p.used = false, time.Now()
+	p.open, p.ending, p.used = false, false, time.Now()
+	if commit {
+		p.cfg.Stats.Committed.Add(1)
+	} else {
+		p.cfg.Stats.Aborted.Add(1)
+	}
 	return nil
 }

@@ -1,0 +1,56 @@
+package avro
+
+import "strings"
+
+// named returns the policy for a variable by its name: one of Nginx that holds an address, or one of map, set or js_set, of which nothing else is
+// known.
+func (s *Secrets) named(name string) policy {
+	if p := addressVariable(name); p != inClear {
+		if s.addresses == KeepAddresses {
+			return inClear
+		}
+		return p
+	}
+	switch {
+	case name == "uid_got", name == "uid_set": // of the module userid: the cookie with its name
+		return s.header([]byte("cookie"))
+	case strings.HasSuffix(name, "_cookie"): // what auth_request_set takes from a Set-Cookie
+		return s.header([]byte("set-cookie"))
+	}
+	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
+		return wholeSecret
+	}
+	for _, end := range []string{"request_body", "req_body", "post_body", "post_data"} {
+		if strings.HasSuffix(name, end) {
+			return bodySecrets
+		}
+	}
+	if strings.HasSuffix(name, "_request") {
+		return urlSecrets
+	}
+	for word := range strings.SplitSeq(name, "_") {
+		switch word {
+		case "args", "query":
+			return querySecrets
+		case "uri", "url", "referer", "referrer", "location", "redirect", "path", "filename", "script", "target":
+			return urlSecrets
+		}
+	}
+	return inClear
+}
+
+// addressVariable returns the policy for a variable that holds addresses of clients, inClear for all others.
+func addressVariable(name string) policy {
+	if name == "binary_remote_addr" {
+		return binaryAddress
+	}
+	if strings.HasSuffix(name, "forwarded_for") {
+		return addressList
+	}
+	for _, end := range []string{"remote_addr", "proxy_protocol_addr", "client_addr", "client_ip", "clientip", "real_ip", "remote_ip"} {
+		if strings.HasSuffix(name, end) {
+			return oneAddress
+		}
+	}
+	return inClear
+}
