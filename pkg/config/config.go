@@ -62,15 +62,15 @@ type Kafka struct {
 	SchemasTopic string `yaml:"schemas_topic"`
 }
 
-// TLS of a connection.
+// TLS of a connection. The server's certificate is always verified: there is no key that turns that off. TLS 1.2 is the oldest version spoken.
 type TLS struct {
-	// Enabled turns TLS on; naming any file below does so too. Default: false.
+	// Enabled turns TLS on; naming any file or name below does so too. Default: false.
 	Enabled bool `yaml:"enabled"`
 	// CAFile holds the certificates to trust, PEM. Default: the system's.
 	CAFile string `yaml:"ca_file"`
-	// CertFile is the client's own certificate, PEM, for mutual TLS.
+	// CertFile is the client's own certificate for mutual TLS, PEM, with the intermediate ones after it; it may hold the key too.
 	CertFile string `yaml:"cert_file"`
-	// KeyFile is the key of CertFile, PEM.
+	// KeyFile is the key of CertFile, PEM, not encrypted. Default: cert_file, if that is set.
 	KeyFile string `yaml:"key_file"`
 	// ServerName is the name the server's certificate must bear, where it is not the address.
 	ServerName string `yaml:"server_name"`
@@ -83,23 +83,65 @@ func (t TLS) On() bool {
 
 // SASL is how to log in to Kafka.
 type SASL struct {
-	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty means no login.
+	// Mechanism is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM; empty means no login.
 	Mechanism string `yaml:"mechanism"`
-	Username  string `yaml:"username"`
+	// Username goes with PLAIN and SCRAM.
+	Username string `yaml:"username"`
 	// Password is the password itself, ${VAR} for an environment variable, or file:PATH. A file is read again for each session, so a
 	// new password needs no restart.
 	Password Secret `yaml:"password"`
+	// Token is the token of OAUTHBEARER that another program renews, best as file:PATH, which is read again for each login.
+	Token Secret `yaml:"token"`
+	// OAuth asks a token endpoint for the tokens of OAUTHBEARER (client credentials grant, RFC 6749), instead of Token.
+	OAuth OAuth `yaml:"oauth"`
+	// Extensions go to the broker with the token of OAUTHBEARER, such as logicalCluster and identityPoolId.
+	Extensions []Extension `yaml:"extensions"`
+	// AWS says which credentials AWS_MSK_IAM signs with. Default: as other AWS programs find them.
+	AWS AWS `yaml:"aws"`
 
 	PasswordFile string `yaml:"-"` // where Password came from, if that is a file; absolute
+	TokenFile    string `yaml:"-"` // the same of Token
 }
 
-// CurrentPassword returns the password as it is now, in clear text: one from a file is read again.
-func (s SASL) CurrentPassword() (string, error) {
-	if s.PasswordFile == "" {
-		return s.Password.Reveal(), nil
-	}
-	v, err := Secret("file:" + s.PasswordFile).resolve("")
-	return v.Reveal(), err
+// OAuth is where tokens come from. A token is renewed before it ends.
+type OAuth struct {
+	// TokenURL is the token endpoint, https://….
+	TokenURL string `yaml:"token_url"`
+	// ClientID is the name of this program there.
+	ClientID string `yaml:"client_id"`
+	// ClientSecret is the secret itself, ${VAR} or file:PATH. A file is read again for each token.
+	ClientSecret Secret `yaml:"client_secret"`
+	// ClientAuth is how id and secret are sent: basic (in the Authorization header) or post (in the body). Default: basic.
+	ClientAuth string `yaml:"client_auth"`
+	// Scope is what to ask for, several with spaces between them. Default: none.
+	Scope string `yaml:"scope"`
+	// Audience is whom the token is for, where the endpoint wants to be told. Default: none.
+	Audience string `yaml:"audience"`
+	// TLS of the connection to the endpoint. Default: the system's certificates.
+	TLS TLS `yaml:"tls"`
+
+	ClientSecretFile string `yaml:"-"` // where ClientSecret came from, if that is a file; absolute
+}
+
+// Extension is one extension of OAUTHBEARER.
+type Extension struct {
+	// Name has letters only; case counts.
+	Name string `yaml:"name"`
+	// Value is what the broker gets.
+	Value string `yaml:"value"`
+}
+
+// AWS says which credentials to sign with. Without a key of it they come from environment variables, the shared files, a web identity (EKS),
+// the container (ECS, EKS) or the instance (EC2), in this order. Keys themselves are never given here.
+type AWS struct {
+	// Region of the cluster. Default: the one in the brokers' names, else AWS_REGION.
+	Region string `yaml:"region"`
+	// Profile of the shared files. Default: AWS_PROFILE, else default.
+	Profile string `yaml:"profile"`
+	// RoleARN is a role to take on with the credentials found. Default: none.
+	RoleARN string `yaml:"role_arn"`
+	// ExternalID is what that role asks for, if it does.
+	ExternalID string `yaml:"external_id"`
 }
 
 // Registry is the schema registry, if there is one.
