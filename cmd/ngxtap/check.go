@@ -138,7 +138,7 @@ func (d *daemon) checkSite(ctx context.Context, r *report, s *config.Site) {
 }
 
 func (d *daemon) checkKafka(ctx context.Context, r *report, s *config.Site) {
-	kc, err := kafkaConfig(d.cfg, s, d.log)
+	kc, err := d.kafkaConfig(s)
 	if err != nil {
 		r.bad(exitConfig, "%s: kafka: %v", d.cfg.Files[0], err)
 		return

@@ -13,7 +13,7 @@ func newRegistry(r *config.Registry, stateDir string, log *slog.Logger) (*schema
 		CacheFile: filepath.Join(stateDir, "schema-ids"), Logger: log}
 	var err error
 	if r.TLS.On() {
-		if c.TLS, err = tlsConfig(r.TLS); err != nil {
+		if c.TLS, err = r.TLS.Client(); err != nil {
 			return nil, err
 		}
 	}

@@ -69,7 +69,7 @@ func (d *daemon) startable(old *daemon) error {
 		l.Close()
 	}
 	for i := range d.cfg.Sites {
-		if _, err := kafkaConfig(d.cfg, &d.cfg.Sites[i], d.log); err != nil {
+		if _, err := d.kafkaConfig(&d.cfg.Sites[i]); err != nil {
 			return err
 		}
 	}

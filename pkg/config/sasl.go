@@ -61,6 +61,9 @@ func fileOf(s Secret, base string) string {
 
 // check resolves the secrets and finds keys that do not go together.
 func (s *SASL) check(k *checker, base string, kf *Kafka, warn *[]string) {
+	if len(s.Extensions) == 0 {
+		s.Extensions = nil // as if the key were not there
+	}
 	s.PasswordFile, s.TokenFile = fileOf(s.Password, base), fileOf(s.Token, base)
 	s.OAuth.ClientSecretFile = fileOf(s.OAuth.ClientSecret, base)
 	k.secret("kafka.sasl.password", base, &s.Password, warn)

@@ -75,10 +75,10 @@ func (k *check) say(l Level, format string, args ...any) {
 func (k *check) brokers() bool {
 	_, err := k.c.refresh(k.c.cfg.Topic)
 	if err != nil && !answered(err) {
-		k.say(Fail, "no broker of %v can be used: %v", k.c.cfg.Brokers, because(k.ctx, classify(err)))
+		k.say(Fail, "no broker of %v can be used: %v", k.c.cfg.Brokers, because(k.ctx, k.c.classify(err)))
 		return false
 	}
-	k.say(OK, "%d brokers answer; login: %v, TLS: %v", len(k.c.client.Brokers()), k.c.cfg.SASL, k.c.cfg.TLS != nil)
+	k.say(OK, "%d brokers answer; login: %v, TLS: %v", len(k.c.client.Brokers()), k.c.cfg.SASL, k.c.creds.TLS != nil)
 	return true
 }
 
@@ -101,7 +101,7 @@ func (k *check) transactions() {
 		return
 	}
 	if err != nil {
-		k.say(Fail, "%v", because(k.ctx, classify(err)))
+		k.say(Fail, "%v", because(k.ctx, k.c.classify(err)))
 		return
 	}
 	// Keys of AddPartitionsToTxn and EndTxn in the Kafka protocol.
@@ -128,7 +128,7 @@ func (k *check) topic(t topicUse) {
 		return
 	}
 	if err != nil {
-		k.say(Fail, "topic %s (%s): %v", t.name, t.what, because(k.ctx, classify(err)))
+		k.say(Fail, "topic %s (%s): %v", t.name, t.what, because(k.ctx, k.c.classify(err)))
 		return
 	}
 	k.say(OK, "topic %s (%s): %d partitions", t.name, t.what, n)
