@@ -113,7 +113,11 @@ func (o *oauth) explain(err error) error {
 	if !errors.As(err, &refused) || refused.Response == nil {
 		var u *url.Error // its text has the whole URL
 		if errors.As(err, &u) {
-			return fmt.Errorf("ask token endpoint %s: %w", o.at, u.Err)
+			err = fmt.Errorf("ask token endpoint %s: %w", o.at, u.Err)
+			if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+				return fmt.Errorf("%w: its certificate is not accepted: look at kafka.sasl.oauth.tls (ca_file, server_name): %w", err, ErrRefused)
+			}
+			return err
 		}
 		if strings.Contains(err.Error(), "cannot parse json") || strings.Contains(err.Error(), "missing access_token") {
 			return fmt.Errorf("token endpoint %s gives no token in what it answers: is it the right URL?", o.at)

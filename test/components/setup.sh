@@ -155,6 +155,10 @@ setup_kafka() {
 	fi
 }
 
+setup_jdk() {
+	have javac || missing "a Java compiler" "install a JDK, for example: apt-get install openjdk-17-jdk-headless"
+}
+
 setup_registry() {
 	dir=$cache/apicurio-$APICURIO
 	java_is_there "the registry" || return
@@ -194,6 +198,7 @@ setup_nginx_lua
 for suite in $NEWER_NGINX; do setup_newer_nginx "$suite"; done
 setup_logrotate
 setup_kafka
+setup_jdk
 setup_registry
 setup_python
 exit $failed

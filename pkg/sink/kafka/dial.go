@@ -74,21 +74,18 @@ func (d *dialer) handshake(conn net.Conn, addr string) (net.Conn, error) {
 	secure := tls.Client(conn, conf)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return nil, &handshakeError{addr, fmt.Errorf("no answer within %v (%w)", d.timeout, err)}
+			return nil, &handshakeError{fmt.Errorf("no answer within %v (%w)", d.timeout, err)}
 		}
-		return nil, &handshakeError{addr, err}
+		return nil, &handshakeError{err}
 	}
 	return secure, nil
 }
 
 // handshakeError is a connection that did not become one of TLS.
-type handshakeError struct {
-	addr string
-	err  error
-}
+type handshakeError struct{ err error }
 
 // Error implements error.
-func (e *handshakeError) Error() string { return "tls handshake with " + e.addr + ": " + e.err.Error() }
+func (e *handshakeError) Error() string { return "tls handshake: " + e.err.Error() }
 
 // Unwrap implements the interface of package errors.
 func (e *handshakeError) Unwrap() error { return e.err }

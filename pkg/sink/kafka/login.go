@@ -115,13 +115,25 @@ type bearer struct {
 func (b *bearer) Token() (*sarama.AccessToken, error) {
 	t, err := b.sasl.Token.Token(b.ctx)
 	if err != nil {
-		return nil, fmt.Errorf("get a token for %s: %w", b.sasl.Mechanism, err)
+		return nil, &tokenError{b.sasl.Mechanism, err}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last = t
 	return &sarama.AccessToken{Token: t.Reveal(), Extensions: b.sasl.Extensions}, nil
 }
+
+// tokenError is a token that was not to be had; no broker has part in it.
+type tokenError struct {
+	mechanism string
+	err       error
+}
+
+// Error implements error.
+func (e *tokenError) Error() string { return "get a token for " + e.mechanism + ": " + e.err.Error() }
+
+// Unwrap implements the interface of package errors.
+func (e *tokenError) Unwrap() error { return e.err }
 
 // refused tells the source that its last token was not taken, and returns that.
 func (b *bearer) refused() login.Token {
@@ -150,9 +162,12 @@ func (c *cluster) classify(err error) error {
 	if c == nil || err == nil || errors.Is(err, sink.ErrConfig) || errors.Is(err, sink.ErrNotOwner) {
 		return classify(err)
 	}
+	var token *tokenError
 	switch {
-	case errors.Is(err, login.ErrRefused):
+	case errors.As(err, &token) && errors.Is(err, login.ErrRefused):
 		return fmt.Errorf("%w: %w", err, sink.ErrConfig)
+	case errors.As(err, &token):
+		return err
 	case errors.Is(err, sarama.ErrSASLAuthenticationFailed):
 		return classify(c.loginRefused(err))
 	case errors.Is(err, sarama.ErrUnsupportedSASLMechanism):

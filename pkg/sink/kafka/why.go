@@ -37,11 +37,12 @@ func (c *cluster) why(addr string) error {
 	defer b.Close()
 	if _, err := b.Connected(); err != nil {
 		err = fmt.Errorf("connect to broker %s: %w", addr, err)
+		var shake *handshakeError // explainTLS has more to say
 		switch hungUp := errors.Is(err, io.EOF); {
-		case !hungUp:
+		case !hungUp || errors.As(err, &shake):
 			return err
 		case c.creds.TLS != nil:
-			return fmt.Errorf("%w: it hung up at once: does it want a client certificate (kafka.tls.cert_file) or another login, or is TLS not spoken at this port?", err)
+			return fmt.Errorf("%w: it hung up at once: does it want a client certificate (kafka.tls.cert_file) or another login?", err)
 		}
 		return fmt.Errorf("%w: it hung up at once: does this port want TLS or another login?", err)
 	}
@@ -79,7 +80,7 @@ func (c *cluster) explainTLS(err error) error {
 	case errors.As(err, &remote) && remote.Op == "remote error":
 		return c.explainAlert(err, remote.Err.Error())
 	case errors.As(err, &shake) && errors.Is(err, io.EOF):
-		return fmt.Errorf("%w: it hung up: does it want a client certificate (kafka.tls.cert_file), or is TLS not spoken at this port?", err)
+		return fmt.Errorf("%w: it hung up: is TLS not spoken at this port, or does it want a client certificate (kafka.tls.cert_file)?", err)
 	}
 	return err
 }
