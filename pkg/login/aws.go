@@ -46,6 +46,9 @@ const (
 // earlier is how long before their end credentials that end are replaced: MSK refuses logins with little time left as "Session too short".
 const earlier = 5 * time.Minute
 
+// maxSession is how long the name of a session may be (AssumeRole, RoleSessionName).
+const maxSession = 64
+
 // msk signs tokens. Tokens are not kept: signing costs next to nothing, and credentials are kept by the SDK as long as they last.
 type msk struct {
 	cfg    AWSConfig
@@ -59,6 +62,7 @@ var mskHost = regexp.MustCompile(`\.kafka(?:-serverless)?\.([a-z0-9-]+)\.amazona
 
 // NewMSK returns a source of tokens for the IAM login of Amazon MSK.
 func NewMSK(cfg AWSConfig) Source {
+	cfg.Session = cfg.Session[:min(len(cfg.Session), maxSession)]
 	m := &msk{cfg: cfg, region: cfg.Region, turn: make(chan struct{}, 1)}
 	m.turn <- struct{}{}
 	for _, b := range cfg.Brokers {

@@ -5,7 +5,9 @@
 package kafkasec
 
 import (
+	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +36,8 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	defer harness.Cleanup()
+	flag.Parse()
+	flag.Set("test.parallel", "8") // most of them wait, for the end of a login or a certificate
 	return shared.Run(m)
 }
 
@@ -43,6 +47,9 @@ type world struct {
 	dir    string // with ca.pem, and aws.properties, which the broker reads at each login
 	ca     *authority
 	signer *signer
+
+	mu   sync.Mutex
+	keys map[string]string // guarded by mu; what is in aws.properties
 }
 
 // listeners of the broker, one for each kind of security. Those in the second row end sessions after five seconds (KIP-368).
@@ -71,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{dir: dir, ca: newAuthority(t, "Test CA"), signer: newSigner(t)}
+	w := &world{dir: dir, ca: newAuthority(t, "Test CA"), signer: newSigner(t), keys: map[string]string{"region": "eu-central-1"}}
 	put(t, dir, "ca.pem", w.ca.pem)
 	put(t, dir, "server.pem", w.ca.issue(t, "broker", time.Now().Add(24*time.Hour)))
 	put(t, dir, "old.pem", w.ca.issue(t, "broker", time.Now().Add(-time.Hour)))
@@ -96,7 +103,7 @@ func (w *world) properties(jwks string) []string {
 	lines := []string{
 		"ssl.keystore.type=PEM", "ssl.keystore.location=" + filepath.Join(w.dir, "server.pem"),
 		"ssl.truststore.type=PEM", "ssl.truststore.location=" + filepath.Join(w.dir, "ca.pem"),
-		"listener.name.mtls.ssl.client.auth=required", "listener.name.mtls.connections.max.idle.ms=2000",
+		"listener.name.mtls.ssl.client.auth=required", "connections.max.idle.ms=4000",
 		"listener.name.old.ssl.keystore.location=" + filepath.Join(w.dir, "old.pem"), "listener.name.old.ssl.keystore.type=PEM",
 		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS", "connection.failed.authentication.delay.ms=0",
 		"sasl.oauthbearer.jwks.endpoint.url=" + jwks, "sasl.oauthbearer.expected.audience=kafka", "sasl.oauthbearer.expected.issuer=https://idp.test",
@@ -127,12 +134,17 @@ func (w *world) properties(jwks string) []string {
 	return lines
 }
 
-// awsKeys writes which keys the brokers know: id and secret, and "id.token" for keys that need one.
+// awsKeys adds keys to those that the brokers know, or takes them away where the secret is "": id and secret, and "id.token" for keys that need one.
 func (w *world) awsKeys(t testing.TB, keys map[string]string) {
 	t.Helper()
-	text := "region=eu-central-1\n"
-	for k, v := range keys {
-		text += k + "=" + v + "\n"
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := ""
+	maps.Copy(w.keys, keys)
+	for k, v := range w.keys {
+		if v != "" {
+			text += k + "=" + v + "\n"
+		}
 	}
 	put(t, w.dir, "aws.properties", []byte(text))
 }

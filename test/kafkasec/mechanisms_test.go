@@ -16,6 +16,7 @@ import (
 )
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	w := theWorld(t)
 	t.Run("works", func(t *testing.T) { w.ships(t, "TLS", w.tls()).works(t) })
 	t.Run("TLS in one file", func(t *testing.T) {
@@ -83,6 +84,7 @@ func login(mechanism, user, password string) string {
 }
 
 func TestPlain(t *testing.T) {
+	t.Parallel()
 	w := theWorld(t)
 	t.Run("works", func(t *testing.T) { w.ships(t, "PLAIN", w.tls(), login("PLAIN", "shop", "right")).works(t) })
 	t.Run("wrong password", func(t *testing.T) {
@@ -132,6 +134,7 @@ func (w *world) scram(t testing.TB, user, password string, mechanism int8) {
 }
 
 func TestScram(t *testing.T) {
+	t.Parallel()
 	w := theWorld(t)
 	w.scram(t, "shop", "right256", 1)
 	w.scram(t, "shop", "right512", 2)
@@ -156,6 +159,7 @@ func (w *world) oauth(p *idp, secretFile string, more ...string) string {
 }
 
 func TestOAuth(t *testing.T) {
+	t.Parallel()
 	w := theWorld(t)
 	p := newIDP(t, w.ca, w.signer)
 	secret := put(t, t.TempDir(), "secret", []byte(clientSecret+"\n"))
@@ -216,6 +220,7 @@ func awsEnv(t testing.TB, more ...string) []string {
 const mskLogin = "sasl: {mechanism: AWS_MSK_IAM, aws: {region: eu-central-1}}"
 
 func TestMSK(t *testing.T) {
+	t.Parallel()
 	w := theWorld(t)
 	w.awsKeys(t, map[string]string{accessKey: accessSecret, "ASIASESSION": accessSecret, "ASIASESSION.token": sessionToken})
 	t.Run("environment", func(t *testing.T) {
