@@ -154,9 +154,19 @@ func TestTokenIsRotated(t *testing.T) {
 	t.Parallel()
 	w := theWorld(t)
 	dir := t.TempDir()
-	file := put(t, dir, "token", []byte(w.signer.token(t, 4*time.Second, nil)))
+	file := put(t, dir, "token", []byte(w.signer.token(t, time.Hour, nil)))
 	s := w.ships(t, "OAUTH", w.tls(), "sasl: {mechanism: OAUTHBEARER, token: 'file:"+file+"'}")
-	d := s.started(t)
+	harness.Binary(t, false)
+	put(t, dir, "token", []byte(w.signer.token(t, 6*time.Second, nil)))
+	d := s.Start(t)
+	components.Eventually(t, long, func() error { // renewed in time, until the daemon has started
+		put(t, dir, "token", []byte(w.signer.token(t, 6*time.Second, nil)))
+		n, err := oracle.Metric(t.Context(), s.Admin, "ngxtap_read_bytes_total", `site="`+s.name+`"`)
+		if err == nil && int64(n) < harness.Bytes(s.journal) {
+			err = fmt.Errorf("%v bytes are committed", n)
+		}
+		return err
+	})
 	components.Eventually(t, long, func() error { return s.refused(t, d) })
 	put(t, dir, "token", []byte(w.signer.token(t, time.Hour, nil)))
 	s.AwaitBytes(t, d, s.name, harness.Bytes(s.journal), long)

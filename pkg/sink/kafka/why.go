@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -38,8 +39,8 @@ func (c *cluster) why(addr string) error {
 	if _, err := b.Connected(); err != nil {
 		err = fmt.Errorf("connect to broker %s: %w", addr, err)
 		var shake *handshakeError // explainTLS has more to say
-		switch hungUp := errors.Is(err, io.EOF); {
-		case !hungUp || errors.As(err, &shake):
+		switch {
+		case !hungUp(err) || errors.As(err, &shake):
 			return err
 		case c.creds.TLS != nil:
 			return fmt.Errorf("%w: it hung up at once: does it want a client certificate (kafka.tls.cert_file) or another login?", err)
@@ -48,12 +49,17 @@ func (c *cluster) why(addr string) error {
 	}
 	if _, err := b.GetMetadata(sarama.NewMetadataRequest(c.conf.Version, []string{c.cfg.State})); err != nil {
 		err = fmt.Errorf("ask broker %s: %w", addr, err)
-		if c.cfg.SASL.Mechanism == "" && errors.Is(err, io.EOF) {
+		if c.cfg.SASL.Mechanism == "" && hungUp(err) {
 			return fmt.Errorf("%w: it hung up on the first request: this port wants a login, and none is configured: set kafka.sasl", err)
 		}
 		return err
 	}
 	return nil
+}
+
+// hungUp reports whether the other side ended the connection.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // explainTLS adds what to do to what went wrong with TLS, and sink.ErrConfig where waiting does not help.
@@ -79,7 +85,7 @@ func (c *cluster) explainTLS(err error) error {
 		return fmt.Errorf("%w: TLS is not spoken at this port: use the port of a listener with TLS, or take kafka.tls away", err)
 	case errors.As(err, &remote) && remote.Op == "remote error":
 		return c.explainAlert(err, remote.Err.Error())
-	case errors.As(err, &shake) && errors.Is(err, io.EOF):
+	case errors.As(err, &shake) && hungUp(err):
 		return fmt.Errorf("%w: it hung up: is TLS not spoken at this port, or does it want a client certificate (kafka.tls.cert_file)?", err)
 	}
 	return err
