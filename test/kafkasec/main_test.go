@@ -253,6 +253,9 @@ func (s *site) fails(t *testing.T, waits bool, words ...string) {
 				t.Errorf("%s does not say %q:\n%s", what, word, out)
 			}
 		}
+		if strings.Contains(out, "canary") {
+			t.Errorf("%s shows a secret:\n%s", what, out)
+		}
 	}
 	code, out := s.ngxtap(t, "check")
 	if code != 1 {

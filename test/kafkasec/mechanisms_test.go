@@ -88,11 +88,8 @@ func TestPlain(t *testing.T) {
 	w := theWorld(t)
 	t.Run("works", func(t *testing.T) { w.ships(t, "PLAIN", w.tls(), login("PLAIN", "shop", "right")).works(t) })
 	t.Run("wrong password", func(t *testing.T) {
-		s := w.ships(t, "PLAIN", w.tls(), login("PLAIN", "shop", "wrong-canary"))
-		s.fails(t, false, w.Listener("PLAIN"), "the login is refused (PLAIN as shop)", "wrong user name or password", "kafka.sasl.password")
-		if _, out := s.ngxtap(t, "check"); strings.Contains(out, "canary") {
-			t.Errorf("the password is shown:\n%s", out)
-		}
+		w.ships(t, "PLAIN", w.tls(), login("PLAIN", "shop", "wrong-canary")).fails(t, false, w.Listener("PLAIN"),
+			"the login is refused (PLAIN as shop)", "wrong user name or password", "kafka.sasl.password")
 	})
 	t.Run("mechanism not enabled", func(t *testing.T) {
 		w.ships(t, "PLAIN", w.tls(), login("SCRAM-SHA-512", "shop", "right")).fails(t, false, w.Listener("PLAIN"),
@@ -141,7 +138,7 @@ func TestScram(t *testing.T) {
 	for mechanism, password := range map[string]string{"SCRAM-SHA-256": "right256", "SCRAM-SHA-512": "right512"} {
 		t.Run(mechanism, func(t *testing.T) {
 			w.ships(t, "SCRAM", w.tls(), login(mechanism, "shop", password)).works(t)
-			w.ships(t, "SCRAM", w.tls(), login(mechanism, "shop", "wrong")).fails(t, false, w.Listener("SCRAM"), "the login is refused ("+mechanism+" as shop)",
+			w.ships(t, "SCRAM", w.tls(), login(mechanism, "shop", "wrong-canary")).fails(t, false, w.Listener("SCRAM"), "the login is refused ("+mechanism+" as shop)",
 				"or the user has no "+mechanism+" credentials")
 			w.ships(t, "SCRAM", w.tls(), login(mechanism, "nobody", password)).fails(t, false, w.Listener("SCRAM"), "the login is refused ("+mechanism+" as nobody)")
 		})
@@ -184,11 +181,8 @@ func TestOAuth(t *testing.T) {
 	})
 	t.Run("wrong client secret", func(t *testing.T) {
 		wrong := put(t, t.TempDir(), "secret", []byte("wrong-canary"))
-		s := w.ships(t, "OAUTH", w.tls(), w.oauth(p, wrong))
-		s.fails(t, false, "token endpoint "+p.url+" answers HTTP 401", "invalid_client", "client_secret is wrong", "OAUTHBEARER")
-		if _, out := s.ngxtap(t, "check"); strings.Contains(out, "canary") {
-			t.Errorf("the secret is shown:\n%s", out)
-		}
+		w.ships(t, "OAUTH", w.tls(), w.oauth(p, wrong)).fails(t, false, "token endpoint "+p.url+" answers HTTP 401", "invalid_client",
+			"client_secret is wrong", "OAUTHBEARER")
 	})
 	t.Run("endpoint away", func(t *testing.T) {
 		away := &idp{url: "https://127.0.0.1:1/token"}
@@ -244,9 +238,6 @@ func TestMSK(t *testing.T) {
 			s := w.ships(t, "MSK", w.tls(), sasl)
 			s.Env = awsEnv(t, env...)
 			s.fails(t, waits, words...)
-			if _, out := s.ngxtap(t, "check"); strings.Contains(out, "canary") {
-				t.Errorf("a secret is shown:\n%s", out)
-			}
 		})
 	}
 	fails("wrong secret", mskLogin, false, []string{"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=canary-wrong"}, w.Listener("MSK"),
