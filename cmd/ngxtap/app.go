@@ -51,6 +51,7 @@ type stdio struct {
 // app is what all commands share.
 type app struct {
 	stdio
+	args       []string   // the command line, without the program
 	outMu      sync.Mutex // guards out where several goroutines print
 	configFile string
 	embedded   bool
@@ -60,7 +61,7 @@ type app struct {
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
 	io.err = escaper{io.err}
-	a := &app{stdio: io}
+	a := &app{stdio: io, args: args}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(io.in)
@@ -104,7 +105,7 @@ produces it to Kafka. Events and file position commit in one Kafka transaction, 
 	root.PersistentFlags().StringVarP(&a.configFile, "config", "c", config.DefaultFile, "the daemon's configuration; sites.d/*.yaml beside it are its sites")
 	root.PersistentFlags().BoolVar(&a.embedded, "embedded", false, "use a broker and a registry in this process, with data under state_dir; joins one that runs already")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.versionCmd())
+	root.AddCommand(a.runCmd(), a.checkCmd(), a.parseCmd(), a.schemaCmd(), a.catCmd(), a.quarantineCmd(), a.headersCmd(), a.tryCmd(), a.importCmd(), a.versionCmd())
 	return root
 }
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"ngxtap/pkg/config"
@@ -19,62 +20,100 @@ import (
 	"ngxtap/pkg/tail"
 )
 
-// checkLog looks at the files of one path as run will, and tries the formats on the lines at their beginning.
-func checkLog(ctx context.Context, r *report, s *config.Site, pattern string, formats []*pipeline.Format) {
+// checkLog looks at the files of one path as run will, and tries the formats on the lines at their beginning. It returns the logs that are
+// there.
+func checkLog(ctx context.Context, r *report, s *config.Site, pattern string, formats []*pipeline.Format) (logs []string) {
+	file, line := s.Where("access_log.paths")
+	place := finding{What: whatLog, Sites: []string{s.Site}, File: file, Line: line}
 	a := s.AccessLog
 	a.Paths, a.StartAt = []string{pattern}, "beginning"
 	in, err := tail.Open(tailConfig(&a, slog.New(slog.DiscardHandler)), nil)
 	if err != nil {
-		r.bad(exitConfig, "site %s: %v", s.Site, err)
-		return
+		place.Text = err.Error()
+		r.misfit(place)
+		return nil
 	}
 	defer in.Close()
 	fits := sample(ctx, in, formats)
-	skipped := map[string]bool{}
-	for _, f := range in.Skipped() {
-		skipped[f.Path] = true
-		switch {
-		case f.Why == tail.SkipHardLink:
-			r.warn("site %s: %s; only if run knows it already it is read on. To have it read: access_log.allow_hard_links", s.Site, oneLine(f.Err.Error()))
-		case f.Path != pattern:
-			r.warn("site %s: %s", s.Site, oneLine(f.Err.Error()))
-		case f.Why == tail.SkipSymlink:
-			r.bad(exitConfig, "site %s: %s is a symbolic link; name the file itself, or set access_log.follow_symlinks", s.Site, oneLine(f.Path))
-		case f.Why == tail.SkipOutside:
-			r.bad(exitConfig, "site %s: %s. The key is access_log.symlink_roots", s.Site, oneLine(f.Err.Error()))
-		default:
-			r.bad(exitConfig, "site %s: %s", s.Site, oneLine(f.Err.Error()))
-		}
-	}
+	skipped := checkSkipped(r, s, in.Skipped(), pattern)
 	status := in.Status()
+	waits := func(path string) {
+		place.Text, place.Fix = oneLine(path)+" does not exist yet; run waits for it", "if it never comes: compare access_log.paths with the access_log lines of nginx.conf"
+		if why, fix, ok := denied(filepath.Dir(path)); ok && !strings.ContainsAny(filepath.Dir(path), "*?[") {
+			place.Text, place.Fix = why, fix
+			r.fail(place)
+			return
+		}
+		r.warn(place)
+	}
 	if len(status) == 0 && len(skipped) == 0 {
-		r.warn("site %s: %s does not exist yet; run waits for it", s.Site, oneLine(pattern))
+		waits(pattern)
 	}
 	for _, f := range status {
 		switch {
 		case skipped[f.Path]:
 		case f.State == tail.Failing:
-			r.bad(exitFailed, "site %s: %s; let this user read it (on Debian: group adm)", s.Site, oneLine(f.Err))
+			place.Text, place.Fix = oneLine(f.Err), "let this user read it"
+			if why, fix, ok := denied(f.Path); ok {
+				place.Text, place.Fix = why, fix
+			}
+			r.fail(place)
+			logs = append(logs, f.Path)
 		case f.State == tail.Waiting:
-			r.warn("site %s: %s does not exist yet; run waits for it", s.Site, oneLine(f.Path))
+			waits(f.Path)
+			logs = append(logs, f.Path)
 		default:
-			fits[f.ID].report(r, s.Site, oneLine(f.Path))
-			checkOwner(r, s, f.Path)
+			if len(formats) > 0 { // else nothing can be said of its lines
+				fits[f.ID].report(r, place, oneLine(f.Path))
+			}
+			checkOwner(r, place, s, f.Path)
+			logs = append(logs, f.Path)
 		}
 	}
+	return logs
+}
+
+// checkSkipped says what has the name of a log and is not read.
+func checkSkipped(r *report, s *config.Site, files []tail.Skipped, pattern string) map[string]bool {
+	file, line := s.Where("access_log.paths")
+	skipped := map[string]bool{}
+	for _, f := range files {
+		skipped[f.Path] = true
+		f1 := finding{What: whatLogName, Sites: []string{s.Site}, File: file, Line: line, Text: oneLine(f.Err.Error())}
+		switch {
+		case f.Why == tail.SkipHardLink:
+			f1.Text += "; only if run knows it already it is read on"
+			f1.Fix = "to have it read: access_log.allow_hard_links"
+			r.warn(f1)
+		case f.Path != pattern:
+			r.warn(f1)
+		case f.Why == tail.SkipSymlink:
+			f1.Text, f1.Fix = oneLine(f.Path)+" is a symbolic link", "name the file itself, or set access_log.follow_symlinks"
+			r.misfit(f1)
+		case f.Why == tail.SkipOutside:
+			f1.Fix = "the key is access_log.symlink_roots"
+			r.misfit(f1)
+		default:
+			r.misfit(f1)
+		}
+	}
+	return skipped
 }
 
 // fit is how many of the lines tried fit a format.
 type fit struct{ fit, lines int }
 
-func (f fit) report(r *report, site, path string) {
+func (f fit) report(r *report, at finding, path string) {
 	switch {
 	case f.fit == f.lines:
-		r.ok("site %s: %s: all of the first %d lines fit", site, path, f.lines)
+		at.Text = fmt.Sprintf("%s: all of the first %d lines fit", path, f.lines)
+		r.ok(at)
 	case f.fit == 0:
-		r.bad(exitFailed, "site %s: %s: none of the first %d lines fits; is it the right format? See them: ngxtap parse", site, path, f.lines)
+		at.Text, at.Fix = fmt.Sprintf("%s: none of the first %d lines fits; is it the right format?", path, f.lines), "see them: ngxtap parse"
+		r.fail(at)
 	default:
-		r.warn("site %s: %s: %d of the first %d lines fit; the others would go to quarantine", site, path, f.fit, f.lines)
+		at.Text, at.Fix = fmt.Sprintf("%s: %d of the first %d lines fit; the others would go to quarantine", path, f.fit, f.lines), "see them: ngxtap parse"
+		r.warn(at)
 	}
 }
 
@@ -139,25 +178,33 @@ func checkFolders(r *report, s *config.Site) {
 		default:
 			continue
 		}
-		r.warn("site %s: the log folder %s %s, who can put another file in place of a log (CVE-2016-1247) or take one away before it is read. "+
-			"Links, pipes and files with other names are skipped, but what is taken away is lost. Let root own it: chown root:adm %s; chmod 0755 %s; "+
-			"Nginx opens its logs as root, and logrotate makes new ones by its create line", s.Site, oneLine(dir), who, oneLine(dir), oneLine(dir))
+		f := finding{What: whatLogFolder, Sites: []string{s.Site}}
+		f.File, f.Line = s.Where("access_log.paths")
+		f.Text = fmt.Sprintf("the log folder %s %s, who can put another file in place of a log (CVE-2016-1247) or take one away before it is read. "+
+			"Links, pipes and files with other names are skipped, but what is taken away is lost", oneLine(dir), who)
+		f.Fix = fmt.Sprintf("let root own it: chown root:adm %s; chmod 0755 %s; Nginx opens its logs as root, and logrotate makes new ones by its create line",
+			oneLine(dir), oneLine(dir))
+		r.warn(f)
 		if s.AccessLog.AllowHardLinks {
-			r.warn("site %s: access_log.allow_hard_links lets them have any file of the same disk read that this user can read", s.Site)
+			f.Text, f.Fix = "access_log.allow_hard_links lets them have any file of the same disk read that this user can read", "take it out"
+			f.File, f.Line = s.Where("access_log.allow_hard_links")
+			r.warn(f)
 		}
 	}
 }
 
 // checkOwner warns of logs that others than Nginx can write lines to. That is no reason to refuse them: in a container, or where
 // logrotate's create line says so, a log may belong to anybody.
-func checkOwner(r *report, s *config.Site, path string) {
+func checkOwner(r *report, at finding, s *config.Site, path string) {
 	st, err := os.Lstat(path)
 	if err != nil || !st.Mode().IsRegular() {
 		return
 	}
 	own := st.Sys().(*syscall.Stat_t)
 	if st.Mode().Perm()&0o002 != 0 {
-		r.warn("site %s: %s can be written by everyone: anybody can forge lines in it. chmod o-w", s.Site, oneLine(path))
+		f := at
+		f.What, f.Text, f.Fix = whatLogOwner, oneLine(path)+" can be written by everyone: anybody can forge lines in it", "chmod o-w "+oneLine(path)
+		r.warn(f)
 	}
 	var folder uint32
 	if dir, err := os.Stat(filepath.Dir(path)); err == nil {
@@ -167,7 +214,9 @@ func checkOwner(r *report, s *config.Site, path string) {
 	if own.Uid == 0 || own.Uid == folder || int(own.Uid) == os.Geteuid() || slices.Contains(nginxUsers(s.AccessLog.NginxConf), name) {
 		return
 	}
-	r.warn("site %s: %s belongs to %s, not to root nor to a user that Nginx runs as: is it a log of Nginx?", s.Site, oneLine(path), name)
+	at.What, at.Text = whatLogOwner, fmt.Sprintf("%s belongs to %s, not to root nor to a user that Nginx runs as: is it a log of Nginx?", oneLine(path), name)
+	at.Fix = "chown it, unless somebody else rightly writes it"
+	r.warn(at)
 }
 
 var userDirective = regexp.MustCompile(`(?m)^[ \t]*user[ \t]+([\w.-]+)`)

@@ -24,11 +24,12 @@ func checked(t *testing.T, change func(a *config.AccessLog), paths ...string) (i
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	r := &report{out: escaper{&out}}
+	r := &report{}
 	for _, p := range paths {
 		checkLog(t.Context(), r, &s, p, formats)
 	}
 	checkFolders(r, &s)
+	r.print(escaper{&out})
 	return r.code, out.String()
 }
 
@@ -95,7 +96,7 @@ func TestCheckOfWhatIsNoLog(t *testing.T) {
 		{"hard.log", nil, exitOK, "access_log.allow_hard_links"},
 		{"real", links, exitOK, "all of the first 1 lines fit"},
 		{"link.log", nil, exitConfig, "is a symbolic link; name the file itself, or set access_log.follow_symlinks"},
-		{"out.log", follow, exitConfig, "leads to /etc/passwd, outside of the log's folder: allow that folder, or name the file itself. The key is access_log.symlink_roots"},
+		{"out.log", follow, exitConfig, "leads to /etc/passwd, outside of the log's folder: allow that folder, or name the file itself; the key is access_log.symlink_roots"},
 		{"fifo.log", nil, exitConfig, "is not a regular file but a named pipe"},
 		{"dir.log", nil, exitConfig, "is not a regular file but a directory"},
 		{"none.log", nil, exitOK, "does not exist yet; run waits for it"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,16 +16,28 @@ var kitFunctions = map[string]string{
 	"ngxtap_response_headers": "response_headers",
 }
 
+// kit is the report of one site's nginx.conf.
+type kit struct {
+	r    *report
+	site string
+}
+
+// warn adds a warning whose text begins with its place.
+func (k kit) warn(w what, format string, args ...any) {
+	k.r.warn(placedAt(w, fmt.Sprintf(format, args...)).of(k.site))
+}
+
 // warnFormat repeats what compiling a format warned of.
-func warnFormat(r *report, f *pipeline.Format) {
+func warnFormat(r *report, site string, f *pipeline.Format) {
 	for _, w := range f.LogFormat().Warnings() {
-		r.warn("%s", w) // it names the format and its place
+		r.warn(placedAt(whatNginx, w).of(site)) // it names the format and its place
 	}
 }
 
 // checkKit warns of what makes the variables that hold all headers empty, early or somebody else's, and of formats and access_logs that lose
 // or forge data. All of it is warnings: ngxtap ships what the log holds.
 func checkKit(r *report, s *config.Site, conf *logformat.Conf, formats []*pipeline.Format) {
+	k := kit{r, s.Site}
 	used := map[string]bool{}
 	for _, f := range formats {
 		for _, c := range f.LogFormat().Columns() {
@@ -32,23 +45,22 @@ func checkKit(r *report, s *config.Site, conf *logformat.Conf, formats []*pipeli
 				used[c.Name] = true
 			}
 		}
-		checkJSON(r, f.LogFormat())
-		checkDuplicates(r, f.LogFormat())
+		checkJSON(k, f.LogFormat())
+		checkDuplicates(k, f.LogFormat())
 	}
 	if conf == nil {
 		return // the site's own file has the format; nothing tells who writes the log
 	}
 	for _, name := range []string{"ngxtap_request_headers", "ngxtap_response_headers"} {
 		if used[name] {
-			checkSetters(r, conf, name)
-			checkUses(r, conf, name)
+			checkSetters(k, conf, name)
+			checkUses(k, conf, name)
 		}
 	}
-	checkBuffers(r, s, conf)
 }
 
 // checkSetters looks at what gives a variable that holds all headers its value.
-func checkSetters(r *report, conf *logformat.Conf, name string) {
+func checkSetters(k kit, conf *logformat.Conf, name string) {
 	set := false
 	for _, st := range conf.Setters {
 		if st.Variable != name {
@@ -57,40 +69,40 @@ func checkSetters(r *report, conf *logformat.Conf, name string) {
 		set = true
 		switch st.Directive {
 		case "js_set":
-			checkScript(r, conf, &st)
+			checkScript(k, conf, &st)
 		case "map": // the kit for Lua makes room with it
 		default:
-			r.warn("%s: %s gives $%s a value that is not of the kit; take it out, or give your variable another name", st.Where(), st.Directive, name)
+			k.warn(whatKit, "%s: %s gives $%s a value that is not of the kit; take it out, or give your variable another name", st.Where(), st.Directive, name)
 		}
 	}
 	if !set {
-		r.warn("nothing in %s sets $%s, which a format uses: Nginx refuses to start so. Put include ngxtap.conf; into http (nginx/README.md)", conf.Files[0], name)
+		k.warn(whatKit, "nothing in %s sets $%s, which a format uses: Nginx refuses to start so. Put include ngxtap.conf; into http (nginx/README.md)", conf.Files[0], name)
 	}
 }
 
 // checkScript looks at one js_set.
-func checkScript(r *report, conf *logformat.Conf, st *logformat.VariableSetter) {
+func checkScript(k kit, conf *logformat.Conf, st *logformat.VariableSetter) {
 	script, function, ok := strings.Cut(st.Value, ".")
 	switch {
 	case !ok:
-		r.warn("%s: js_set $%s %s is of an njs before 0.4, which the kit does not work with: js_import ngxtap from ngxtap.js; js_set $%s ngxtap.%s;",
+		k.warn(whatKit, "%s: js_set $%s %s is of an njs before 0.4, which the kit does not work with: js_import ngxtap from ngxtap.js; js_set $%s ngxtap.%s;",
 			st.Where(), st.Variable, st.Value, st.Variable, kitFunctions[st.Variable])
 		return
 	case !slices.Contains(conf.Scripts, script):
-		r.warn("%s: js_set names the script %s, which no js_import imports: Nginx refuses to start so. js_import %s from ngxtap.js;", st.Where(), script, script)
+		k.warn(whatKit, "%s: js_set names the script %s, which no js_import imports: Nginx refuses to start so. js_import %s from ngxtap.js;", st.Where(), script, script)
 	case function != kitFunctions[st.Variable]:
-		r.warn("%s: $%s is set by %s, not by %s of the kit. JSON of headersIn and headersOut, or of their raw pairs, is read too, but duplicates "+
+		k.warn(whatKit, "%s: $%s is set by %s, not by %s of the kit. JSON of headersIn and headersOut, or of their raw pairs, is read too, but duplicates "+
 			"(Set-Cookie) or Content-Type may be missing in it; anything else goes to quarantine", st.Where(), st.Variable, st.Value, kitFunctions[st.Variable])
 	}
 	loaded := slices.ContainsFunc(conf.Modules, func(m string) bool { return strings.HasPrefix(m, "ngx_http_js_module") })
 	if !loaded && !slices.ContainsFunc(conf.Files, func(f string) bool { return strings.Contains(f, "modules-enabled") || strings.Contains(f, "/modules/") }) {
-		r.warn("%s: js_set needs the njs module, and nothing loads it: unless it is compiled in, put load_module modules/ngx_http_js_module.so; at the "+
+		k.warn(whatKit, "%s: js_set needs the njs module, and nothing loads it: unless it is compiled in, put load_module modules/ngx_http_js_module.so; at the "+
 			"top of nginx.conf", st.Where())
 	}
 }
 
 // checkUses looks at where a variable that holds all headers is used besides log_format.
-func checkUses(r *report, conf *logformat.Conf, name string) {
+func checkUses(k kit, conf *logformat.Conf, name string) {
 	if slices.ContainsFunc(conf.Setters, func(s logformat.VariableSetter) bool { return s.Variable == name && s.NoCache }) {
 		return
 	}
@@ -102,7 +114,7 @@ func checkUses(r *report, conf *logformat.Conf, name string) {
 		if name == "ngxtap_request_headers" {
 			effect = "the value that it has there is kept for the log; with Lua it is still empty there"
 		}
-		r.warn("%s: %s (%s) uses $%s: %s. Name the variable in log_format only; here use $http_NAME or $sent_http_NAME, or a js_set variable "+
+		k.warn(whatKit, "%s: %s (%s) uses $%s: %s. Name the variable in log_format only; here use $http_NAME or $sent_http_NAME, or a js_set variable "+
 			"of another name", u.Where(), u.Directive, u.Context, name, effect)
 	}
 }
@@ -112,7 +124,7 @@ var always = []string{"status", "body_bytes_sent", "bytes_sent", "request_time",
 	"remote_port", "server_port", "connection_time", "proxy_protocol_port"}
 
 // checkJSON warns of a format that looks like JSON and at times is none.
-func checkJSON(r *report, f *logformat.Format) {
+func checkJSON(k kit, f *logformat.Format) {
 	d := f.Definition()
 	if d.Escape != logformat.EscapeJSON || !strings.HasPrefix(strings.TrimSpace(d.Text), "{") {
 		return
@@ -122,13 +134,13 @@ func checkJSON(r *report, f *logformat.Format) {
 		if c.Quoted || number && slices.Contains(always, c.Name) {
 			continue
 		}
-		r.warn("%s: log_format %s: $%s stands without quotes: where it has no value, or one that is no number, the line is no JSON for anybody. "+
+		k.warn(whatJSON, "%s: log_format %s: $%s stands without quotes: where it has no value, or one that is no number, the line is no JSON for anybody. "+
 			`Write "$%s"`, place(d), d.Name, c.Name, c.Name)
 	}
 }
 
 // checkDuplicates warns of the one header that can't be put together again.
-func checkDuplicates(r *report, f *logformat.Format) {
+func checkDuplicates(k kit, f *logformat.Format) {
 	d := f.Definition()
 	for _, c := range f.Columns() {
 		_, header, ok := c.Header()
@@ -137,20 +149,8 @@ func checkDuplicates(r *report, f *logformat.Format) {
 		}
 		all := slices.ContainsFunc(f.Columns(), func(c logformat.Column) bool { return c.Name == "ngxtap_response_headers" })
 		if !all {
-			r.warn("%s: log_format %s: of several Set-Cookie headers $%s holds the first (Nginx before 1.23), or all joined so that they can't be told "+
+			k.warn(whatSetCookie, "%s: log_format %s: of several Set-Cookie headers $%s holds the first (Nginx before 1.23), or all joined so that they can't be told "+
 				"apart; $ngxtap_response_headers of the kit has each", place(d), d.Name, c.Name)
-		}
-	}
-}
-
-// checkBuffers warns of logs of the site that Nginx keeps in memory for an unlimited time.
-func checkBuffers(r *report, s *config.Site, conf *logformat.Conf) {
-	for _, p := range s.AccessLog.Paths {
-		for _, a := range conf.AccessLogsFor(p) {
-			if a.Buffer != "" && a.Flush == "" {
-				r.warn("%s:%d: access_log %s has buffer= without flush=: its lines come only when %s are full, and are lost if Nginx dies before; "+
-					"add flush=1s", a.File, a.Line, a.Path, a.Buffer)
-			}
 		}
 	}
 }

@@ -35,11 +35,13 @@ func kitFindings(t *testing.T, conf string) string {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	r := &report{out: escaper{&out}}
+	r := &report{}
 	for _, f := range formats {
-		warnFormat(r, f)
+		warnFormat(r, s.Site, f)
 	}
 	checkKit(r, &s, c, formats)
+	checkAccessLogs(r, &s, c)
+	r.print(escaper{&out})
 	return strings.ReplaceAll(out.String(), dir, "DIR")
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,6 +33,7 @@ type daemon struct {
 	tokens   login.Source      // of logins with tokens; nil without
 	lock     *os.File
 	takeover bool
+	material [sha256.Size]byte // of the files that the configuration names, as they were when the sites were built
 }
 
 // load reads the configuration and logs its warnings.
@@ -131,6 +133,7 @@ func (d *daemon) sites(once bool) ([]*pipeline.Site, error) {
 	if err != nil {
 		return nil, stateError(err)
 	}
+	d.readMaterial() // before any site reads them: a file that changes in between counts as changed at the next reload
 	var sites []*pipeline.Site
 	var errs []error
 	for i := range d.cfg.Sites {
@@ -177,6 +180,7 @@ func (d *daemon) site(s *config.Site, key []byte, once bool) (*pipeline.Site, er
 		Site: s.Site, Instance: d.cfg.Instance, Tail: tailConfig(&s.AccessLog, log), Formats: formats,
 		PartitionBy: s.PartitionBy, CommitInterval: d.cfg.Kafka.CommitInterval, Once: once, Logger: log,
 		OnChange: policyOf(&s.OnChange), Drift: driftOf(&s.DataChanges), Secrets: secrets, Headers: headerRules(s), Seal: seal, Edited: watch.edited,
+		NoCensus: !s.Headers.Census, CensusFile: censusFile(d.hintDir(), s.Site),
 		Frame: func(ctx context.Context, stream sink.Stream, record, schemaJSON string) (*pipeline.Frame, error) {
 			return d.frame(ctx, strategy.Subject(topicOf(s, stream), record), schemaJSON)
 		},
@@ -206,7 +210,7 @@ func driftOf(c *config.DataChanges) *pipeline.Drift {
 	if !c.Report {
 		return nil
 	}
-	return &pipeline.Drift{RejectedShare: c.RejectedShare, HeaderShare: c.HeaderShare}
+	return &pipeline.Drift{RejectedShare: c.RejectedShare, HeaderShare: c.HeaderShare, NoRare: !c.RareHeaders}
 }
 
 // topicOf returns the topic of a stream whose values have a schema.

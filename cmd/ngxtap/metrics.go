@@ -30,6 +30,8 @@ var (
 	descSessions = siteDesc("sessions_total", "Sessions begun since the start; each after the first is a recovery.")
 	descLag      = siteDesc("lag_bytes", "Bytes in the log files that were not committed at the last commit.")
 	descCommitAt = siteDesc("last_commit_timestamp_seconds", "When the last commit succeeded.")
+	descNames    = siteDesc("census_names", "Header names in the list that `ngxtap headers` shows, by side.", "side")
+	descNoRoom   = siteDesc("census_names_not_kept_total", "How often an event had a header name for which that list had no room, since the list began, by side.", "side")
 	descCommit   = siteDesc("last_commit_duration_seconds", "How long the last commit took.")
 )
 
@@ -77,6 +79,10 @@ func (m siteMetrics) Collect(ch chan<- prometheus.Metric) {
 			for class := schema.ClassNone; class <= schema.ClassBreaking; class++ {
 				counter(descChanges, changes[pipeline.ChangeKind{Source: source, Class: class}], string(source), class.String())
 			}
+		}
+		for _, size := range st.CensusSizes() {
+			ch <- prometheus.MustNewConstMetric(descNames, prometheus.GaugeValue, float64(size.Names), s.Name(), size.Side)
+			counter(descNoRoom, size.NotKept, size.Side)
 		}
 		gauge(descHeldBack, asNumber(st.HeldBack()))
 		gauge(descProblem, asNumber(st.ConfigProblem() != ""))

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net"
+	"os"
+	"reflect"
 
 	"ngxtap/pkg/avro"
 	"ngxtap/pkg/config"
@@ -10,7 +13,7 @@ import (
 )
 
 // reload reads the configuration anew and builds the daemon and its sites from it, beside those that run. Nothing of the old ones is
-// touched unless it succeeds; then the lock and the embedded servers belong to the new daemon.
+// touched. The old daemon gives the new one what it holds when the sites have changed over.
 func (a *app) reload(old *daemon, once bool) (*daemon, []*pipeline.Site, error) {
 	cfg, err := a.load(old.log)
 	if err != nil {
@@ -34,9 +37,44 @@ func (a *app) reload(old *daemon, once bool) (*daemon, []*pipeline.Site, error) 
 		return nil, nil, err
 	}
 	d.tellNewKeys(old)
-	d.lock = old.lock
-	old.lock, old.servers = nil, nil
 	return d, sites, nil
+}
+
+// shares reports whether all that the sites of both daemons share is the same, so that a site of the old one may go on beside those of the new one:
+// the settings of Kafka and of the registry with the credentials in them, the certificates, the key of the host.
+func (d *daemon) shares(old *daemon) bool {
+	a, b := d.cfg.Daemon, old.cfg.Daemon
+	a.Admin, b.Admin = config.Admin{}, config.Admin{}
+	return reflect.DeepEqual(a, b) && d.material == old.material
+}
+
+// give hands on what outlives a reload: the lock, the embedded servers, and, if sites of the old configuration go on, the registry that they use. The
+// sites that go on keep the old daemon, whose configuration is the same for them.
+func (d *daemon) give(next *daemon) {
+	next.lock, next.servers = d.lock, d.servers
+	unused := d.registry
+	if next.shares(d) {
+		unused, next.registry = next.registry, d.registry
+	}
+	if unused != nil {
+		unused.Close()
+	}
+}
+
+// readMaterial reads the files whose content counts and which the configuration only names: a renewed certificate or key is a change too. A file
+// that can't be read has been complained of, or will be when it is used.
+func (d *daemon) readMaterial() {
+	sum := sha256.New()
+	k, r, o := d.cfg.Kafka.TLS, d.cfg.Registry.TLS, d.cfg.Kafka.SASL.OAuth.TLS
+	for _, path := range []string{k.CAFile, k.CertFile, k.KeyFile, r.CAFile, r.CertFile, r.KeyFile, o.CAFile, o.CertFile, o.KeyFile, keyFile(d.cfg.StateDir)} {
+		var data []byte
+		if path != "" {
+			data, _ = os.ReadFile(path)
+		}
+		one := sha256.Sum256(data)
+		sum.Write(one[:])
+	}
+	d.material = [sha256.Size]byte(sum.Sum(nil))
 }
 
 // tellNewKeys says which sites have another key than before: their hashes can't be joined across the change.

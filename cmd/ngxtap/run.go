@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -90,52 +89,52 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	d.log.Info("starting", "version", versionLine(), "instance", cfg.Instance, "brokers", cfg.Kafka.Brokers, "registry", cfg.Registry.URLs, "framing", cfg.Registry.Framing)
+	f := newFleet(ctx, d, sites)
+	defer f.end()
 	for {
-		next, nextSites, err := a.serve(ctx, d, sites, once, hup)
+		next, err := a.serve(ctx, d, f, once, hup)
 		if next == nil {
 			return err
 		}
-		if err := d.close(); err != nil {
-			log.Warn("close what the old configuration used", "error", err)
-		}
-		d, sites = next, nextSites
+		d = next
 	}
 }
 
-// serve runs the sites until ctx ends, none is left, or the configuration was changed and SIGHUP sent; then it returns the daemon and
-// the sites to go on with.
-func (a *app) serve(ctx context.Context, d *daemon, sites []*pipeline.Site, once bool, hup <-chan os.Signal) (*daemon, []*pipeline.Site, error) {
-	cfg := d.cfg
-	d.log.Info("starting", "version", versionLine(), "instance", cfg.Instance, "brokers", cfg.Kafka.Brokers, "registry", cfg.Registry.URLs, "framing", cfg.Registry.Framing)
+// serve runs the sites until ctx ends, none is left, or the configuration was changed and SIGHUP sent; then it returns the daemon to go on
+// with.
+func (a *app) serve(ctx context.Context, d *daemon, f *fleet, once bool, hup <-chan os.Signal) (*daemon, error) {
+	sites := f.sites()
 	stop, err := a.show(ctx, d, sites, once)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	work, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- runSites(work, d, sites) }()
-	for {
+	for f.left > 0 {
 		select {
-		case err := <-ended:
-			stop()
-			return nil, nil, a.outcome(ctx, sites, once, err)
+		case t := <-f.ended:
+			f.note(t)
 		case <-hup:
+			if ctx.Err() != nil {
+				continue // it is leaving
+			}
 			next, nextSites, err := a.reload(d, once)
 			if err != nil {
 				d.log.Error("the new configuration is refused; the old one stays in force", "error", err)
 				continue
 			}
-			cancel()
-			err = <-ended
-			stop()
-			summary(a, sites, false)
-			if err != nil {
-				d.log.Warn("sites that had failed are started again", "error", err)
+			tr := f.plan(next.cfg, !next.shares(d))
+			if gone := f.leave(&tr); len(gone) > 0 { // the admin port tells of it meanwhile
+				summary(a, gone, false)
 			}
-			return next, nextSites, nil
+			stop()
+			d.give(next)
+			f.enter(&tr, next, nextSites)
+			next.log.Info("configuration reloaded", "added", tr.added, "changed", tr.changed, "removed", tr.removed, "restarted", tr.restarted, "unchanged", tr.kept)
+			return next, nil
 		}
 	}
+	stop()
+	return nil, a.outcome(ctx, sites, once, f.err())
 }
 
 // outcome makes the error of a run that has ended.
@@ -147,21 +146,6 @@ func (a *app) outcome(ctx context.Context, sites []*pipeline.Site, once bool, er
 		err = rejected // a failure is worse than refused lines
 	}
 	return err
-}
-
-// runSites runs all sites until ctx ends or none is left. One site that can't go on does not stop the others.
-func runSites(ctx context.Context, d *daemon, sites []*pipeline.Site) error {
-	var wg sync.WaitGroup
-	errs := make([]error, len(sites))
-	for i, s := range sites {
-		wg.Go(func() {
-			if errs[i] = s.Run(ctx); errs[i] != nil {
-				d.log.Error("a site can't go on; the others do", "site", s.Name(), "error", errs[i])
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
 
 // summary tells what became of every line, and makes rejected lines the exit code of a run that has an end.

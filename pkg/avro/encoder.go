@@ -32,6 +32,7 @@ type Encoder struct {
 	invalid      nameList              // what had to be repaired
 	cut          nameList              // what is not there in full
 	cuts         int                   // how many values that are
+	sums         HeaderSums            // of the names of its headers
 	room, left   int                   // values that the map of headers may still take, and those it had no room for
 	time         int64                 // its event_time
 	request      logformat.RequestLine // the parts of $request

@@ -9,16 +9,21 @@ import (
 
 // headerPlan says how a map of headers comes about.
 type headerPlan struct {
-	field []byte         // name of the map, for invalid_utf8
-	name  []byte         // the same as an Avro string
-	all   int            // the column that holds all headers, -1 without
-	kit   *headerSet     // what that column holds, nil without one
-	named []headerColumn // the columns that hold one header each
+	field   []byte         // name of the map, for invalid_utf8
+	name    []byte         // the same as an Avro string
+	all     int            // the column that holds all headers, -1 without
+	kit     *headerSet     // what that column holds, nil without one
+	named   []headerColumn // the columns that hold one header each
+	skipped []headerColumn // likewise, of headers that the filter leaves out of events; they count in sums only
+
+	family logformat.Family
+	sum    uint64 // of a line that has every header of named
 }
 
 // headerColumn is a column that holds one header.
 type headerColumn struct {
 	column int
+	hash   uint64 // of its name, see HeaderSums
 	policy policy
 	joined bool   // the values of several Set-Cookie, which Nginx 1.23 and later join
 	header []byte // its name
@@ -30,7 +35,7 @@ type headerColumn struct {
 const oneItem = 1 << 1
 
 func (e *Encoder) compileHeaders(field *schema.Field, secrets *Secrets) *headerPlan {
-	plan := &headerPlan{field: []byte(field.Name), name: appendString(nil, field.Name), all: -1}
+	plan := &headerPlan{field: []byte(field.Name), name: appendString(nil, field.Name), all: -1, family: field.Family}
 	for _, c := range field.Columns {
 		if e.columns[c].Kind == logformat.Headers {
 			if plan.all < 0 {
@@ -41,7 +46,9 @@ func (e *Encoder) compileHeaders(field *schema.Field, secrets *Secrets) *headerP
 			continue
 		}
 		_, header, _ := e.columns[c].Header()
+		hash := hashName([]byte(header))
 		if !e.filter.takes([]byte(header)) {
+			plan.skipped = append(plan.skipped, headerColumn{column: c, header: []byte(header), hash: hash})
 			continue
 		}
 		plan.named = append(plan.named, headerColumn{
@@ -49,9 +56,11 @@ func (e *Encoder) compileHeaders(field *schema.Field, secrets *Secrets) *headerP
 			policy: secrets.header([]byte(header)),
 			joined: header == "set-cookie",
 			header: []byte(header),
+			hash:   hash,
 			key:    append(appendString(nil, header), oneItem),
 			name:   appendString(nil, field.Name+"."+header),
 		})
+		plan.sum += hash
 	}
 	return plan
 }
@@ -62,17 +71,23 @@ func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans
 	var b blocks
 	dst = b.begin(dst)
 	e.room, e.left = e.filter.maxHeaders, 0
+	sum := plan.sum
 	if plan.all >= 0 {
 		if err := e.readKit(plan, line, spans[plan.all]); err != nil {
 			return dst, err
 		}
+		sum += plan.kit.sum
 		dst = e.appendKit(dst, &b, plan)
 	}
 	for i := range plan.named {
 		h := &plan.named[i]
 		at := spans[h.column]
 		v := line[at.Start:at.End]
-		if e.missing(v) || e.drops(h.policy) || plan.kit != nil && plan.kit.find(h.header) != nil {
+		if e.missing(v) || plan.kit != nil && plan.kit.find(h.header) != nil {
+			sum -= h.hash
+			continue
+		}
+		if e.drops(h.policy) {
 			continue
 		}
 		if e.room == 0 {
@@ -96,6 +111,10 @@ func (e *Encoder) appendHeaders(dst []byte, plan *headerPlan, line []byte, spans
 		}
 		dst = append(dst, 0)
 	}
+	if len(plan.skipped) > 0 {
+		sum = e.addSkipped(sum, plan, line, spans)
+	}
+	e.sums[plan.family] = sum
 	if e.left > 0 {
 		e.cut.add(plan.name)
 		e.cuts += e.left

@@ -1,7 +1,5 @@
 package avro
 
-import "hash/maphash"
-
 // headerSet is the headers of one line, read from a value that holds them all. Equal names are chained in their order. A hash table
 // finds them: a client decides how many headers there are, and may send thousands.
 type headerSet struct {
@@ -9,7 +7,7 @@ type headerSet struct {
 	items []header // in the order of the value
 	table []slot   // open addressing; its length is a power of two, at least twice that of items
 	line  uint32   // slots of other lines are empty
-	seed  maphash.Seed
+	sum   uint64   // of the hashes of the names, see HeaderSums
 }
 
 // header is one name and value.
@@ -29,12 +27,12 @@ type slot struct {
 const minTable = 64
 
 func newHeaderSet() *headerSet {
-	return &headerSet{table: make([]slot, minTable), seed: maphash.MakeSeed()}
+	return &headerSet{table: make([]slot, minTable)}
 }
 
 // reset empties the set.
 func (s *headerSet) reset() {
-	s.buf, s.items = s.buf[:0], s.items[:0]
+	s.buf, s.items, s.sum = s.buf[:0], s.items[:0], 0
 	s.line++
 	if s.line == 0 { // after four billion lines: no old slot may pass for one of this line
 		clear(s.table)
@@ -43,7 +41,7 @@ func (s *headerSet) reset() {
 }
 
 // forget empties the set and gives back its memory.
-func (s *headerSet) forget() { s.buf, s.items, s.table, s.line = nil, nil, make([]slot, minTable), 1 }
+func (s *headerSet) forget() { *s = headerSet{table: make([]slot, minTable), line: 1} }
 
 func (s *headerSet) name(h *header) []byte  { return s.buf[h.nameAt:h.nameEnd] }
 func (s *headerSet) value(h *header) []byte { return s.buf[h.valueAt:h.valueEnd] }
@@ -66,16 +64,16 @@ func (s *headerSet) count(h *header) (n int) {
 
 // find returns the first header of a name, which is in lower case, or nil.
 func (s *headerSet) find(name []byte) *header {
-	if at := s.slot(name); s.table[at].line == s.line {
+	if at := s.slot(name, hashName(name)); s.table[at].line == s.line {
 		return &s.items[s.table[at].item]
 	}
 	return nil
 }
 
-// slot returns the index of the slot that holds the name, or of the empty one where it belongs.
-func (s *headerSet) slot(name []byte) int {
+// slot returns the index of the slot that holds the name, whose hash is given, or of the empty one where it belongs.
+func (s *headerSet) slot(name []byte, hash uint64) int {
 	mask := len(s.table) - 1
-	at := int(maphash.Bytes(s.seed, name)) & mask
+	at := int(hash) & mask
 	for s.table[at].line == s.line && string(s.name(&s.items[s.table[at].item])) != string(name) {
 		at = (at + 1) & mask
 	}
@@ -87,7 +85,9 @@ func (s *headerSet) slot(name []byte) int {
 func (s *headerSet) add(nameAt, valueAt int) {
 	n := int32(len(s.items))
 	h := header{nameAt: int32(nameAt), nameEnd: int32(valueAt), valueAt: int32(valueAt), valueEnd: int32(len(s.buf)), last: n}
-	at := s.slot(s.buf[nameAt:valueAt])
+	name := s.buf[nameAt:valueAt]
+	hash := hashName(name)
+	at := s.slot(name, hash)
 	if s.table[at].line == s.line {
 		first := &s.items[s.table[at].item]
 		s.items[first.last].after = n
@@ -95,6 +95,7 @@ func (s *headerSet) add(nameAt, valueAt int) {
 	} else {
 		s.table[at] = slot{s.line, n}
 		h.first = true
+		s.sum += hash
 	}
 	s.items = append(s.items, h)
 	if 2*len(s.items) > len(s.table) {
@@ -107,7 +108,8 @@ func (s *headerSet) grow() {
 	s.table = make([]slot, 2*len(s.table))
 	for i := range s.items {
 		if h := &s.items[i]; h.first {
-			s.table[s.slot(s.name(h))] = slot{s.line, int32(i)}
+			name := s.name(h)
+			s.table[s.slot(name, hashName(name))] = slot{s.line, int32(i)}
 		}
 	}
 }

@@ -13,6 +13,8 @@ type Config struct {
 	Sites    []Site   // sorted by name
 	Files    []string // every file read, the daemon's first
 	Warnings []string // what works but should be mended, each "file:line: …"
+
+	pos lines // of the daemon's file
 }
 
 // Daemon is the daemon's own file, ngxtap.yaml.
@@ -193,6 +195,8 @@ type Site struct {
 
 	File string `yaml:"-"` // the file this was read from
 	Line int    `yaml:"-"` // where in it the site's own keys start
+
+	pos lines // of File; nil for a site without one
 }
 
 // AccessLog says which files to read and what their lines look like.
@@ -264,6 +268,8 @@ type Headers struct {
 	MaxHeaders int `yaml:"max_headers"`
 	// MaxValue is how long the value of a header may be; what is longer is cut. Default: 16KiB.
 	MaxValue Size `yaml:"max_value"`
+	// Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows. Default: true.
+	Census bool `yaml:"census"`
 	// Promote lists request headers that also become fields of their own.
 	Promote []string `yaml:"promote"`
 }
@@ -319,4 +325,6 @@ type DataChanges struct {
 	RejectedShare float64 `yaml:"rejected_share"`
 	// HeaderShare of the events must have a header that is new, or was known, for that to be told. Default: 0.01.
 	HeaderShare float64 `yaml:"header_share"`
+	// RareHeaders says whether new headers are told, too, that are in fewer events but come again and again; needs headers.census. Default: true.
+	RareHeaders bool `yaml:"rare_headers"`
 }

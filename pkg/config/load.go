@@ -41,7 +41,7 @@ func Load(file string) (*Config, error) {
 			errs = append(errs, err)
 			continue
 		}
-		s.File, s.Line = sf, max(pos["site"], 1)
+		s.File, s.Line, s.pos = sf, max(pos["site"], 1), pos
 		errs = append(errs, s.finish(sf, pos, c)...)
 		c.Sites = append(c.Sites, s)
 	}
@@ -76,7 +76,7 @@ func loadDaemon(file string) (*Config, []error) {
 	if err != nil {
 		return nil, []error{err}
 	}
-	c.Files = append(c.Files, file)
+	c.Files, c.pos = append(c.Files, file), pos
 	return c, c.finishDaemon(file, filepath.Dir(file), pos)
 }
 
@@ -102,11 +102,11 @@ func siteDefaults() Site {
 	return Site{
 		AccessLog:   AccessLog{StartAt: "beginning", MaxLine: 1 << 20, RotateGrace: 10 * time.Second, HeldBytes: 1 << 30},
 		PartitionBy: "none",
-		Headers:     Headers{Secrets: "hash", MaxHeaders: 256, MaxValue: 16 << 10},
+		Headers:     Headers{Secrets: "hash", MaxHeaders: 256, MaxValue: 16 << 10, Census: true},
 		Addresses:   "keep",
 		Quarantine:  Quarantine{Raw: "encrypted"},
 		OnChange:    OnChange{Compatible: "evolve", Breaking: "quarantine", Refused: "quarantine", RegistryAway: "hold"},
-		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01},
+		DataChanges: DataChanges{Report: true, RejectedShare: 0.01, HeaderShare: 0.01, RareHeaders: true},
 		Outputs:     []string{"kafka"},
 	}
 }

@@ -15,18 +15,7 @@ import (
 type lines map[string]int
 
 // at returns "file:line" of a key, or of its nearest parent that stands in the file.
-func (l lines) at(file, key string) string {
-	for {
-		if n, ok := l[key]; ok {
-			return fmt.Sprintf("%s:%d", file, n)
-		}
-		i := strings.LastIndexAny(key, ".[")
-		if i < 0 {
-			return file + ":1"
-		}
-		key = key[:i]
-	}
-}
+func (l lines) at(file, key string) string { return fmt.Sprintf("%s:%d", file, l.line(key)) }
 
 // checkKeys parses a YAML file and reports every key that the struct does not have, every key that stands twice and every node of
 // the wrong shape, with file and line. Viper knows no lines and lets a doubled or misspelt key pass in places.

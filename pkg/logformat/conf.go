@@ -30,6 +30,8 @@ type Conf struct {
 	Setters []VariableSetter
 	// Modules are the file names of what load_module loads, Scripts the names that js_import gives. At most 256 each.
 	Modules, Scripts []string
+	// FileCaches are the open_log_file_cache directives of http, at most 256.
+	FileCaches []FileCache
 	// Warnings, each "FILE:LINE: …", tell what Nginx would refuse or what loses data, but does not keep us from reading on.
 	Warnings []string
 }

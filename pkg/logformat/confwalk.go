@@ -158,7 +158,7 @@ func confRead(fsys confFS, path string, o ConfOptions) (*Conf, error) {
 func newConfReader(fsys confFS, path string, o ConfOptions) *confReader {
 	r := &confReader{
 		fs:          fsys,
-		conf:        &Conf{Formats: []*Definition{{Name: "combined", Text: confCombined}}},
+		conf:        &Conf{Formats: []*Definition{Combined()}},
 		buffers:     map[string]string{},
 		others:      map[string]string{},
 		dir:         filepath.Dir(path),
@@ -292,6 +292,8 @@ func (r *confReader) statement(l *lexer, b *confBlock, st lexStatement) error {
 		return r.accessLog(l, b, st)
 	case "server_name", "listen":
 		b.named(st.words)
+	case "open_log_file_cache":
+		r.fileCache(l, b, st)
 	}
 	return nil
 }

@@ -31,6 +31,9 @@ type Format struct {
 	searches sync.Pool  // of *search; only formats with unquoted texts need one
 }
 
+// Combined returns the format that Nginx knows without a log_format (ngx_http_combined_fmt).
+func Combined() *Definition { return &Definition{Name: "combined", Text: confCombined} }
+
 // Inline returns the definition of a format that is not written in an nginx.conf but in ngxtap's own configuration. text is as
 // Nginx sees it after quotes and backslashes were resolved. Its errors give no file and line.
 func Inline(text string, esc Escape) *Definition { return &Definition{Escape: esc, Text: text} }

@@ -155,12 +155,15 @@ func (l *line) sample(c *candidate) {
 	}
 }
 
-// watchData tells what has changed in the data.
-func (l *line) watchData() {
+// watchData tells what has changed in the data, and keeps the census.
+func (l *line) watchData(now time.Time) {
+	if l.census != nil {
+		l.census.save(now, &l.site.background)
+	}
 	if l.drift == nil {
 		return
 	}
-	events := l.drift.due(time.Now())
+	events := l.drift.due(now)
 	for i := range events {
 		l.change(&events[i])
 	}

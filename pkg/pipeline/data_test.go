@@ -3,6 +3,8 @@ package pipeline
 
 import (
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,4 +55,55 @@ func TestDataMisfitIsTold(t *testing.T) {
 	if n, _ := l.site.Stats().Changes(); len(n) > 0 {
 		t.Errorf("told again: %v", n)
 	}
+}
+
+// A header in one of 300 events is told when it came again and again, names a line, and is not told again after a restart; one that came once
+// is in the census and is not told.
+func TestDataRareHeaderIsTold(t *testing.T) {
+	const format = `$status "$ngxtap_request_headers"`
+	l := watching(t, format)
+	l.cfg.CensusFile = l.path + ".census"
+	began := newCensus("shop", "", nil)
+	began.began -= 2 * rareLearn.Microseconds()
+	if err := writeCensus(l.cfg.CensusFile, began.copy()); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	round := func(n int, headers string) {
+		for range n {
+			before := l.site.Stats().Events.Load()
+			lines := slices.Repeat([]string{`200 "Host=a"`}, 299)
+			l.write(append(lines, fmt.Sprintf(`200 "%s"`, headers))...)
+			l.eventually("300 lines", func() bool { return l.site.Stats().Events.Load() == before+300 })
+		}
+	}
+	round(12, "Host=a")
+	round(1, "X-Once=1")
+	if n, _ := l.site.Stats().Changes(); len(n) > 0 {
+		t.Errorf("told: %v", n)
+	}
+	last, rounds := (*schema.ChangeEvent)(nil), 0
+	for ; last == nil && rounds < 50; rounds++ {
+		round(1, "Host=a&X-Rare=hunter2")
+		_, last = l.site.Stats().Changes()
+	}
+	l.told("request_headers.x-rare", schema.KindAdded)
+	_, last = l.site.Stats().Changes()
+	text, err := os.ReadFile(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(text), `200 "Host=a&X-Rare`)
+	if len(last.Diffs) != 1 || last.Diffs[0].New != "rare" || last.File == "" || last.Offset != int64(at) || strings.Contains(fmt.Sprint(*last), "hunter2") {
+		t.Errorf("%+v", *last)
+	}
+	l.restart(format)
+	round(12, "Host=a&X-Rare=hunter2")
+	if n, last := l.site.Stats().Changes(); len(n) > 0 {
+		t.Errorf("told again: %+v", last)
+	}
+	if got := l.site.Stats().Census().counts("request"); got["x-once"] != 1 || got["x-rare"] != int64(rounds+12) {
+		t.Errorf("%v", got)
+	}
+	l.stop()
 }

@@ -53,6 +53,8 @@ type drift struct {
 	rejects [2]signal // more than RejectShare; nearly all
 	misfits []misfitColumn
 	headers headerWatch
+	census  *census // where rare names are looked up; nil: nowhere
+	rare    rareWatch
 
 	saved []byte // what save returns
 }
@@ -178,7 +180,7 @@ func (d *drift) due(now time.Time) []schema.ChangeEvent {
 	if e := d.endRejects(now, enough); e != nil {
 		out = append(out, *e)
 	}
-	if e := d.headers.end(now, d.cfg.HeaderShare); e != nil {
+	if e := d.endRare(now, d.headers.end(now, d.cfg.HeaderShare)); e != nil {
 		out = append(out, *e)
 	}
 	d.interval = int(min(max(1, d.events/fineSamples), int64(d.cfg.SampleEvery)))

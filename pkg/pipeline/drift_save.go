@@ -8,8 +8,8 @@ import (
 	"ngxtap/pkg/logformat"
 )
 
-// driftVersion is the first byte of what is saved.
-const driftVersion = 1
+// driftVersion is the first byte of what is saved. Version 1 had no rare names.
+const driftVersion = 2
 
 // encode appends what is remembered from window to window: what was told, and the rhythm of what comes and goes.
 func (d *drift) encode(dst []byte) []byte {
@@ -28,6 +28,7 @@ func (d *drift) encode(dst []byte) []byte {
 		dst = d.misfits[i].encode(dst, 0)
 		dst = appendName(dst, d.misfits[i].variable)
 	}
+	dst = d.rare.encode(dst)
 	for i := 1; i < len(h.sides); i++ {
 		s := &h.sides[i]
 		dst = s.full.encode(dst, 0)
@@ -57,7 +58,8 @@ func bit(is bool, at int) byte {
 // restore reads what encode wrote into a fresh drift. It reports whether that went well; if not, d is of no use.
 func (d *drift) restore(saved []byte) bool {
 	r := savedReader{b: saved}
-	if r.byte() != driftVersion {
+	version := r.byte()
+	if version == 0 || version > driftVersion {
 		return false
 	}
 	h := &d.headers
@@ -76,6 +78,9 @@ func (d *drift) restore(saved []byte) bool {
 		m := misfitColumn{signal: s, variable: r.name()}
 		room -= savedCost(m.variable)
 		d.misfits = append(d.misfits, m)
+	}
+	if version > 1 {
+		d.rare = r.rare()
 	}
 	total := 0
 	for i := 1; i < len(h.sides); i++ {

@@ -41,6 +41,7 @@ type line struct {
 	changesKnown bool   // likewise that of changes
 	drift        *drift // nil: changes of the data are not looked for
 	countHeader  func(logformat.Family, []byte)
+	census       *census // nil: header names are not counted
 	origin       avro.Origin
 	fileID       string
 	count        *Count // of fileID, since the last commit
@@ -74,7 +75,11 @@ func (f *freeList) put(b *sink.Batch) {
 }
 
 func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) (*line, error) {
-	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}}
+	l := &line{site: s, out: out, in: in, st: st, number: s.stats.Sessions.Load(), counts: map[string]*Count{}, census: s.stats.census}
+	if l.census != nil {
+		l.census.rollback() // what the session before did not commit
+		l.census.silent = s.cfg.Drift == nil || s.cfg.Drift.NoRare
+	}
 	l.batch = l.free.get()
 	if k := s.cfg.Seal; k != nil {
 		var err error
@@ -84,6 +89,9 @@ func newLine(s *Site, out sink.Sink, in *tail.Tailer, st *state) (*line, error) 
 	}
 	if c := s.cfg.Drift; c != nil {
 		l.drift = newDrift(driftConfig{RejectShare: c.RejectedShare, HeaderShare: c.HeaderShare, Window: c.window, MinLines: c.minLines}, st.Drift)
+		if !c.NoRare {
+			l.drift.census = l.census
+		}
 		l.countHeader = l.drift.header
 	}
 	return l, nil
@@ -108,7 +116,7 @@ func (l *line) run(ctx, work context.Context) error {
 		if err := l.take(work, &chunk); err != nil {
 			return err
 		}
-		l.watchData()
+		l.watchData(time.Now())
 		if err := l.commitIfDue(work); err != nil {
 			return err
 		}
@@ -289,6 +297,9 @@ func (l *line) event(raw []byte) (rej rejection) {
 		l.tally.cuts += int64(c.enc.Cuts())
 		b.Header = c.frame.Header
 		b.Add(sink.Events, eventTime)
+		if l.census != nil {
+			l.census.event(c.enc, raw, l.spans, &l.origin, eventTime)
+		}
 		if l.drift != nil && l.drift.event() {
 			l.sample(c)
 		}
@@ -370,6 +381,9 @@ func (l *line) commit(ctx context.Context) error {
 	told := len(l.tally.changes) > 0
 	l.tell()
 	l.site.stats.commit(&l.tally, time.Since(began), l.lag())
+	if l.census != nil {
+		l.census.commit()
+	}
 	if told {
 		l.judge() // now their schemas may be registered
 	}

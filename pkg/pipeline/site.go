@@ -31,6 +31,8 @@ type Config struct {
 	Formats        []*Format     // candidates of the configuration as it is now, tried in this order on every line
 	OnChange       Policy        // what to do when they change
 	Drift          *Drift        // which changes of the data are told; nil: none
+	NoCensus       bool          // do not keep the list of all header names
+	CensusFile     string        // where that list is kept over restarts; empty: nowhere
 	Secrets        *avro.Secrets // rules for secret headers and parameters; nil: none
 	Headers        avro.HeaderRules
 	Seal           *avro.SealKey // encrypts the lines in quarantine; nil: they go out as they are
@@ -63,6 +65,7 @@ type Config struct {
 type Drift struct {
 	RejectedShare float64 // of the lines of a minute that go to quarantine; a column is told at a tenth of it
 	HeaderShare   float64 // of the events that have a header
+	NoRare        bool    // do not tell of rare headers
 
 	window   time.Duration // tests only
 	minLines int           // tests only
@@ -102,6 +105,9 @@ func New(cfg Config) (*Site, error) {
 	if err := s.use(cfg.Formats); err != nil {
 		return nil, fmt.Errorf("site %s: %w", cfg.Site, err)
 	}
+	if !cfg.NoCensus {
+		s.stats.census = newCensus(cfg.Site, cfg.CensusFile, cfg.Logger)
+	}
 	s.stats.setState("starting")
 	return s, nil
 }
@@ -136,7 +142,13 @@ func (s *Site) Run(ctx context.Context) error {
 	defer func() {
 		cancel()
 		s.background.Wait()
+		if s.stats.census != nil {
+			s.stats.census.close()
+		}
 	}()
+	if s.stats.census != nil {
+		s.stats.census.load()
+	}
 	s.stats.setState("getting schema ids")
 	s.lookFirst()
 	if err := s.frames(base); err != nil {

@@ -71,7 +71,8 @@ type Stats struct {
 	LastCommit  atomic.Int64 // when, in Unix microseconds
 	CommitTime  atomic.Int64 // how long the last commit took, in microseconds
 
-	files atomic.Pointer[tail.Tailer] // of the last session; nil before the first
+	files  atomic.Pointer[tail.Tailer] // of the last session; nil before the first
+	census *census                     // nil: none is kept; never changes
 
 	mu       sync.Mutex
 	bytes    Count                // guarded by mu

@@ -106,3 +106,15 @@ func (k *Kafka) AwaitUp(t testing.TB) {
 		t.Fatal(err)
 	}
 }
+
+// StartKafkaLaidOut starts a cluster that is laid out so, and stops it at the end of the test.
+func StartKafkaLaidOut(t testing.TB, l Layout) *Kafka {
+	t.Helper()
+	Require(t, PartKafka)
+	k, err := startKafka(t.TempDir(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.stop)
+	return k
+}

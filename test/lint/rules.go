@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"pkg/sink":      {},
 	"pkg/config":    {},
 	"pkg/login":     {},
+	"pkg/logrotate": {},
 	"pkg/admin":     {},
 	"pkg/embedded":  {},
 	"pkg/testkit":   {everything},

@@ -4,9 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/IBM/sarama"
+
+	"ngxtap/pkg/sink"
 )
 
 // Level says how bad a Finding is.
@@ -16,7 +22,7 @@ type Level uint8
 const (
 	OK   Level = iota // as it should be
 	Warn              // works, but not as safely as it could
-	Fail              // Recover would not succeed now
+	Fail              // Recover would not succeed now, or what is shipped would be lost
 )
 
 // String returns the level as it is printed.
@@ -33,141 +39,206 @@ func (l Level) String() string {
 // Finding is one thing that Check looked at.
 type Finding struct {
 	Level Level
+	What  string // one of the Check… words
+	Site  string // that it is about; "": all of them
 	Text  string // what was found, in a sentence
+	Fix   string // what to do; "": nothing, or Text says so
 }
 
-// Check tries what a daemon with this configuration needs: that brokers answer and accept the login, that transactions work,
-// that the topics are there or can be made, and are kept as they must be. It writes no record, makes no topic and fences
-// nobody.
-func Check(ctx context.Context, cfg Config) []Finding {
+// What findings are about. Scripts know the words: they never change their meaning. docs/check.md explains them.
+const (
+	CheckConfig      = "kafka.config"              // the configuration of the sink
+	CheckBroker      = "kafka.broker"              // brokers that answer
+	CheckOneBroker   = "kafka.broker.single"       // a cluster of one
+	CheckAdvertised  = "kafka.broker.advertised"   // an address that the cluster names and that can't be reached
+	CheckLogin       = "kafka.login"               // SASL
+	CheckTxn         = "kafka.transactions"        // the coordinator and the requests of transactions
+	CheckTxnTimeout  = "kafka.transaction_timeout" // the broker's limit
+	CheckCodec       = "kafka.compression"         // the broker knows it
+	CheckTxnRight    = "kafka.acl.transactional_id"
+	CheckTopicRight  = "kafka.acl.topic"
+	CheckWriteRight  = "kafka.acl.cluster" // idempotent writes without a transaction
+	CheckTopic       = "kafka.topic"       // it is there, or can be made
+	CheckLeader      = "kafka.topic.leader"
+	CheckReplicas    = "kafka.topic.replicas"
+	CheckInSync      = "kafka.topic.min_insync"
+	CheckUnclean     = "kafka.topic.unclean_leader"
+	CheckCleanup     = "kafka.topic.cleanup_policy"
+	CheckRetention   = "kafka.topic.retention"
+	CheckTime        = "kafka.topic.timestamp"
+	CheckMessageSize = "kafka.topic.max_message"
+	CheckPartitions  = "kafka.state.partitions"
+)
+
+// CheckSite is what Check looks at for one site.
+type CheckSite struct {
+	Name, Topic, Quarantine string
+	LongestLine             int  // bytes
+	Keyed                   bool // its events have keys
+}
+
+// checkTimeout is how long one connection or request may take; the context bounds all of them.
+const checkTimeout = 5 * time.Second
+
+// Check tries what a daemon with this configuration needs for its sites: that brokers answer and accept the login, that transactions work and
+// are allowed, that the topics are there or can be made, may be written, and are kept as they must be. It writes no record, makes no topic and
+// fences nobody, so it may run beside a daemon. What concerns all sites is looked at once. Site, Topic and Quarantine of cfg do not count.
+func Check(ctx context.Context, cfg Config, sites []CheckSite) []Finding {
 	cfg = cfg.complete()
-	if err := cfg.validate(); err != nil {
-		return []Finding{{Fail, err.Error()}}
+	cfg.DialTimeout, cfg.RequestTimeout = min(cfg.DialTimeout, checkTimeout), min(cfg.RequestTimeout, checkTimeout)
+	k := &check{ctx: ctx}
+	for _, s := range sites {
+		one := cfg.of(s)
+		if err := one.validate(); err != nil {
+			k.about(s.Name).say(Fail, CheckConfig, "", "%v", err)
+		}
 	}
+	if len(k.found) > 0 || len(sites) == 0 {
+		return k.found
+	}
+	cfg = cfg.of(sites[0])
 	c, err := connect(&cfg)
 	if err != nil {
-		return []Finding{{Fail, err.Error()}}
+		return []Finding{{Level: Fail, What: CheckConfig, Text: err.Error()}}
 	}
 	defer c.close()
 	defer c.watch(ctx)()
-	k := &check{ctx: ctx, c: c}
-	if k.brokers() {
-		k.transactions()
-		for _, t := range cfg.topics() {
-			k.topic(t)
-		}
+	k.c = c
+	if !k.brokers() {
+		return k.found
 	}
+	k.features()
+	for _, s := range sites {
+		k.about(s.Name).transactions(cfg.of(s))
+	}
+	k.about("")
+	k.topics(sites)
 	return k.found
+}
+
+// of returns the configuration of one site.
+func (cfg Config) of(s CheckSite) Config {
+	cfg.Site, cfg.Topic, cfg.Quarantine = s.Name, s.Topic, s.Quarantine
+	return cfg
 }
 
 // check collects findings.
 type check struct {
 	ctx   context.Context
 	c     *cluster
+	site  string // that is looked at; "": all of them
 	found []Finding
+	ended bool // the coordinator could not be asked; the other sites would be told the same
 }
 
-func (k *check) say(l Level, format string, args ...any) {
-	k.found = append(k.found, Finding{l, fmt.Sprintf(format, args...)})
+func (k *check) about(site string) *check {
+	k.site = site
+	return k
 }
 
-// brokers looks whether anybody answers.
+func (k *check) say(l Level, what, fix, format string, args ...any) {
+	k.found = append(k.found, Finding{l, what, k.site, fmt.Sprintf(format, args...), fix})
+}
+
+// brokers looks whether anybody answers: those of the configuration, and those that they name.
 func (k *check) brokers() bool {
-	_, err := k.c.refresh(k.c.cfg.Topic)
-	if err != nil && !answered(err) {
-		k.say(Fail, "no broker of %v can be used: %v", k.c.cfg.Brokers, because(k.ctx, k.c.classify(err)))
+	cfg := k.c.cfg
+	failed := k.reach(cfg.Brokers)
+	if len(failed) == len(cfg.Brokers) {
+		k.unusable(failed)
 		return false
 	}
-	k.say(OK, "%d brokers answer; login: %v, TLS: %v", len(k.c.client.Brokers()), k.c.cfg.SASL, k.c.creds.TLS != nil)
+	for _, addr := range cfg.Brokers {
+		if err := failed[addr]; err != nil {
+			k.say(Warn, CheckBroker, "start it, or take it out of kafka.brokers", "%s can't be used: %v", addr, because(k.ctx, k.c.classify(err)))
+		}
+	}
+	_, err := k.c.refresh(cfg.State)
+	if err != nil && !answered(err) {
+		k.say(Fail, CheckBroker, "", "brokers %s: %v", strings.Join(cfg.Brokers, ", "), because(k.ctx, k.c.classify(err)))
+		return false
+	}
+	k.say(OK, CheckBroker, "", "%d brokers answer; login: %v, TLS: %v", len(k.c.client.Brokers()), cfg.SASL, k.c.creds.TLS != nil)
+	var named []string
+	for _, b := range k.c.client.Brokers() {
+		if !slices.Contains(cfg.Brokers, b.Addr()) {
+			named = append(named, b.Addr())
+		}
+	}
+	for addr, err := range k.reach(named) {
+		k.say(Fail, CheckAdvertised, "let the broker advertise an address that this host can reach (advertised.listeners), or let it be resolved here",
+			"the cluster names broker %s, which can't be used: %v", addr, because(k.ctx, k.c.classify(err)))
+	}
+	if len(k.c.client.Brokers()) == 1 {
+		k.say(Warn, CheckOneBroker, "use three brokers for what must not be lost", "the cluster has one broker: what is committed is lost with its disk")
+	}
 	return true
+}
+
+// reach tries to connect to each address, at once, and returns those that failed.
+func (k *check) reach(addrs []string) map[string]error {
+	failed := map[string]error{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, addr := range addrs {
+		wg.Go(func() {
+			if err := k.try(addr); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed[addr] = err
+			}
+		})
+	}
+	wg.Wait()
+	return failed
+}
+
+// try connects to a broker, logs in and asks for something.
+func (k *check) try(addr string) error { return k.c.why(addr) }
+
+// unusable says why no broker of the configuration can be used; the same reason once.
+func (k *check) unusable(failed map[string]error) {
+	reasons := map[string][]string{}
+	first := map[string]error{}
+	for _, addr := range k.c.cfg.Brokers {
+		var op *net.OpError
+		why := strings.TrimPrefix(strings.TrimPrefix(failed[addr].Error(), "connect to broker "+addr+": "), "ask broker "+addr+": ")
+		if errors.As(failed[addr], &op) {
+			why = op.Err.Error() // without the address
+		}
+		if first[why] == nil {
+			first[why] = failed[addr]
+		}
+		reasons[why] = append(reasons[why], addr)
+	}
+	for why, addrs := range reasons {
+		what, fix := k.why(first[why])
+		if k.ctx.Err() != nil {
+			why = because(k.ctx, first[why]).Error()
+		}
+		k.say(Fail, what, fix, "no broker can be used: %s: %s", strings.Join(addrs, ", "), why)
+	}
+}
+
+// why returns what kept a broker from being used, and what to do.
+func (k *check) why(err error) (what, fix string) {
+	what = CheckBroker
+	var token *tokenError
+	if aboutLogin(err) || errors.As(err, &token) {
+		what = CheckLogin
+	}
+	if classified := k.c.classify(err); classified.Error() != err.Error() {
+		fix = strings.TrimPrefix(classified.Error(), err.Error()+": ")
+		return what, strings.TrimSuffix(fix, ": "+sink.ErrConfig.Error())
+	}
+	if hungUp(err) {
+		return what, "is kafka.brokers right, and does this port want TLS or another login? A broker hangs up when it gets neither what it expects nor a login it knows"
+	}
+	return what, "is kafka.brokers right, does the broker run, and does a firewall let this host pass?"
 }
 
 // answered reports whether err is about a topic, and so from a broker that is there.
 func answered(err error) bool {
 	return errors.Is(err, sarama.ErrUnknownTopicOrPartition) || errors.Is(err, sarama.ErrTopicAuthorizationFailed) ||
 		errors.Is(err, sarama.ErrLeaderNotAvailable) || errors.Is(err, sarama.ErrInvalidTopic)
-}
-
-// transactions looks for the coordinator and for the requests we need.
-func (k *check) transactions() {
-	if k.c.cfg.Delivery != ExactlyOnce {
-		k.say(Warn, "delivery is %s: lines may arrive twice after a failure", k.c.cfg.Delivery)
-		return
-	}
-	id := *newProducer(k.c.cfg, k.c).txnID
-	coord, err := k.c.coordinator(id)
-	if errors.Is(err, sarama.ErrConsumerCoordinatorNotAvailable) {
-		k.say(Warn, "transactional id %s has no coordinator yet: normal before the first transaction of a cluster", id)
-		return
-	}
-	if err != nil {
-		k.say(Fail, "%v", because(k.ctx, k.c.classify(err)))
-		return
-	}
-	// Keys of AddPartitionsToTxn and EndTxn in the Kafka protocol.
-	const addPartitions, endTxn = 24, 26
-	resp, err := coord.ApiVersions(&sarama.ApiVersionsRequest{})
-	if err != nil {
-		k.say(Fail, "ask broker %s what it can do: %v", coord.Addr(), because(k.ctx, err))
-		return
-	}
-	for _, key := range []int16{addPartitions, endTxn} {
-		if !slices.ContainsFunc(resp.ApiKeys, func(a sarama.ApiVersionsResponseKey) bool { return a.ApiKey == key }) {
-			k.say(Fail, "broker %s has no transactions: use delivery: at_least_once", coord.Addr())
-			return
-		}
-	}
-	k.say(OK, "transactional id %s: coordinator is broker %s", id, coord.Addr())
-}
-
-// topic looks at a topic, or whether it could be made.
-func (k *check) topic(t topicUse) {
-	n, err := k.c.refresh(t.name)
-	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-		k.missing(t)
-		return
-	}
-	if err != nil {
-		k.say(Fail, "topic %s (%s): %v", t.name, t.what, because(k.ctx, k.c.classify(err)))
-		return
-	}
-	k.say(OK, "topic %s (%s): %d partitions", t.name, t.what, n)
-	cfg := k.c.cfg
-	if t.name == cfg.State && n != cfg.StatePartitions {
-		k.say(Warn, "topic %s has %d partitions, state_partitions says %d: every start reads the whole topic", t.name, n, cfg.StatePartitions)
-	}
-	replicas, err := k.c.client.Replicas(t.name, 0)
-	if err == nil && len(replicas) < 2 && len(k.c.client.Brokers()) > 1 {
-		k.say(Warn, "topic %s has one replica: what is committed is lost with that broker's disk", t.name)
-	}
-	if t.name == cfg.State || t.name == cfg.Schemas {
-		k.compacted(t)
-	}
-}
-
-// missing says what will become of a topic that is not there.
-func (k *check) missing(t topicUse) {
-	if !k.c.cfg.CreateTopics {
-		k.say(Fail, "topic %s (%s) does not exist and creating topics is turned off", t.name, t.what)
-		return
-	}
-	err := k.c.askForTopic(t, k.c.topicDetail(t), true)
-	if err != nil {
-		k.say(Fail, "topic %s (%s) does not exist and can't be created: %v", t.name, t.what, because(k.ctx, err))
-		return
-	}
-	k.say(OK, "topic %s (%s) does not exist; it will be created", t.name, t.what)
-}
-
-// compacted looks whether a topic is kept by key and not by time.
-func (k *check) compacted(t topicUse) {
-	const policy = "cleanup.policy"
-	value, err := k.c.topicConfig(t.name, policy)
-	if err != nil {
-		k.say(Warn, "topic %s: ask for its %s: %v", t.name, policy, err)
-		return
-	}
-	if value != "compact" {
-		k.say(Fail, "topic %s has %s=%s and must have compact: what is in it would be deleted with time", t.name, policy, value)
-	}
 }

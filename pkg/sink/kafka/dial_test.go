@@ -45,11 +45,11 @@ func stranger(t *testing.T, says string) string {
 // firstError returns what Check says of the brokers.
 func firstError(t *testing.T, cfg Config) string {
 	t.Helper()
-	found := Check(within(t, 20*time.Second), cfg)
+	found := Check(within(t, 20*time.Second), cfg, checkSites(cfg))
 	if len(found) == 0 || found[0].Level != Fail {
 		t.Fatalf("got %+v", found)
 	}
-	return found[0].Text
+	return found[0].Text + ": " + found[0].Fix
 }
 
 func TestStrangersAreTold(t *testing.T) {

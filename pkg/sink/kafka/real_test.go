@@ -27,7 +27,7 @@ func TestRealKafkaKeepsTheContract(t *testing.T) {
 		t.Skip("starts a Java process")
 	}
 	k := components.StartKafka(t)
-	for _, f := range Check(within(t, time.Minute), realConfig(t, k)) {
+	for _, f := range Check(within(t, time.Minute), realConfig(t, k), checkSites(realConfig(t, k))) {
 		t.Logf("%v: %s", f.Level, f.Text)
 		if f.Level == Fail {
 			t.Errorf("Check on a new broker: %s", f.Text)
