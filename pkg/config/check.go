@@ -126,7 +126,7 @@ func (c *Config) checkKafka(k *checker, base string) {
 		}
 	}
 	k.oneOf("kafka.on_state_regression", kf.OnStateRegression, "stop", "trust_kafka", "trust_local")
-	kf.TLS.check(k, "kafka.tls", base, &c.Warnings)
+	kf.TLS.check(k, "kafka.tls", base)
 	kf.SASL.check(k, base, kf, &c.Warnings)
 }
 
@@ -160,7 +160,7 @@ func (c *Config) checkRegistry(k *checker, base string) {
 	if r.Token != "" && r.Username != "" {
 		k.fail("registry", "use either username and password or a token")
 	}
-	r.TLS.check(k, "registry.tls", base, &c.Warnings)
+	r.TLS.check(k, "registry.tls", base)
 }
 
 func defaultTopic(site string) string { return "nginx." + site + ".access" }

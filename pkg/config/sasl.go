@@ -69,7 +69,7 @@ func (s *SASL) check(k *checker, base string, kf *Kafka, warn *[]string) {
 	k.secret("kafka.sasl.password", base, &s.Password, warn)
 	k.secret("kafka.sasl.token", base, &s.Token, warn)
 	k.secret("kafka.sasl.oauth.client_secret", base, &s.OAuth.ClientSecret, warn)
-	s.OAuth.TLS.check(k, "kafka.sasl.oauth.tls", base, warn)
+	s.OAuth.TLS.check(k, "kafka.sasl.oauth.tls", base)
 	if s.Mechanism != "" {
 		k.oneOf("kafka.sasl.mechanism", s.Mechanism, mechanisms...)
 	}

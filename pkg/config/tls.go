@@ -9,14 +9,10 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 )
 
-// expirySoon is how long before its end a client's certificate is warned about.
-const expirySoon = 14 * 24 * time.Hour
-
-// check reads the files, so that what is wrong with them is said with the line that names them.
-func (t *TLS) check(k *checker, key, base string, warn *[]string) {
+// check reads the files, so that what is wrong with them is said with the line that names them. That a certificate has ended is not: it may be renewed.
+func (t *TLS) check(k *checker, key, base string) {
 	t.CAFile, t.CertFile, t.KeyFile = abs(base, t.CAFile), abs(base, t.CertFile), abs(base, t.KeyFile)
 	if t.CAFile != "" {
 		if _, err := t.roots(); err != nil {
@@ -27,25 +23,10 @@ func (t *TLS) check(k *checker, key, base string, warn *[]string) {
 	case t.CertFile == "" && t.KeyFile != "":
 		k.fail(key+".key_file", "cert_file and key_file go together: name the certificate of this key")
 	case t.CertFile != "":
-		cert, err := t.certificate()
-		if err != nil {
+		if _, err := t.certificate(); err != nil {
 			k.fail(key+".cert_file", "%v", err)
-			return
-		}
-		if left := time.Until(cert.Leaf.NotAfter); left < expirySoon {
-			*warn = append(*warn, fmt.Sprintf("%s: %s.cert_file: the certificate %s: renew it; the new one is used without a restart",
-				k.pos.at(k.file, key+".cert_file"), key, endOf(cert.Leaf.NotAfter)))
 		}
 	}
-}
-
-// endOf says when something ended or will end.
-func endOf(t time.Time) string {
-	word := "ends"
-	if time.Now().After(t) {
-		word = "has expired"
-	}
-	return word + " on " + t.UTC().Format(time.RFC3339)
 }
 
 // Client returns the client's side of TLS. The trusted certificates are those of now; the client's own certificate is read anew for each

@@ -30,23 +30,23 @@ func TestTLS(t *testing.T) {
 	addr := func(listener string) string { return w.Listener(listener) }
 	t.Run("unknown authority", func(t *testing.T) {
 		other := put(t, t.TempDir(), "other.pem", newAuthority(t, "Other CA").pem)
-		w.ships(t, "TLS", "tls: {ca_file: "+other+"}").fails(t, false, addr("TLS"), "certificate signed by unknown authority", "kafka.tls.ca_file")
+		w.ships(t, "TLS", "tls: {ca_file: "+other+"}").fails(t, false, addr("TLS"), "certificate signed by unknown authority||is issued by CN=Test CA, which is not among", "kafka.tls.ca_file")
 	})
 	t.Run("the system's authorities", func(t *testing.T) {
 		w.ships(t, "TLS", "tls: {enabled: true}").fails(t, false, addr("TLS"), "kafka.tls.ca_file")
 	})
 	t.Run("wrong name", func(t *testing.T) {
-		w.ships(t, "TLS", w.tls("server_name: kafka.test")).fails(t, false, addr("TLS"), "valid for broker.test, not kafka.test", "kafka.tls.server_name", "advertised.listeners")
+		w.ships(t, "TLS", w.tls("server_name: kafka.test")).fails(t, false, addr("TLS"), "valid for broker.test, not kafka.test||is not for the name kafka.test but for broker.test, 127.0.0.1", "kafka.tls.server_name", "advertised.listeners||as its certificate does")
 	})
 	t.Run("the broker's certificate has expired", func(t *testing.T) {
-		w.ships(t, "OLD", w.tls()).fails(t, true, addr("OLD"), "expired", "must be renewed there")
+		w.ships(t, "OLD", w.tls()).fails(t, true, addr("OLD"), "expired||has ended on", "must be renewed there||renew it")
 	})
 	t.Run("no TLS at a port with it", func(t *testing.T) {
 		w.ships(t, "TLS").fails(t, true, addr("TLS"), "speaks TLS", "kafka.tls: {enabled: true}")
 	})
 	t.Run("TLS at a port without", func(t *testing.T) {
 		s := w.ships(t, "TLS", w.tls(), "brokers: ['"+w.Bootstrap+"']")
-		s.fails(t, true, w.Bootstrap, "is TLS not spoken at this port")
+		s.fails(t, true, w.Bootstrap, "is TLS not spoken at this port||does this port speak TLS?")
 	})
 	t.Run("no client certificate", func(t *testing.T) {
 		w.ships(t, "MTLS", w.tls()).fails(t, false, addr("MTLS"), "wants a client certificate", "kafka.tls.cert_file")
@@ -74,7 +74,7 @@ func TestTLS(t *testing.T) {
 	})
 	t.Run("a client certificate without rights", func(t *testing.T) {
 		pem := put(t, t.TempDir(), "other.pem", w.ca.issue(t, "other", time.Now().Add(time.Hour)))
-		w.ships(t, "MTLS", w.tls("cert_file: "+pem)).fails(t, false, "grant Describe")
+		w.ships(t, "MTLS", w.tls("cert_file: "+pem)).fails(t, false, "grant Describe||Write")
 	})
 }
 
@@ -102,7 +102,7 @@ func TestPlain(t *testing.T) {
 		w.ships(t, "TLS", w.tls(), login("PLAIN", "shop", "right")).fails(t, false, w.Listener("TLS"), "does not expect a login at this port")
 	})
 	t.Run("no rights", func(t *testing.T) {
-		w.ships(t, "PLAIN", w.tls(), login("PLAIN", "shop2", "right2")).fails(t, false, "grant Describe")
+		w.ships(t, "PLAIN", w.tls(), login("PLAIN", "shop2", "right2")).fails(t, false, "grant Describe||Write")
 	})
 }
 

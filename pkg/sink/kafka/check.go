@@ -203,7 +203,8 @@ func (k *check) unusable(failed map[string]error) {
 	for _, addr := range k.c.cfg.Brokers {
 		var op *net.OpError
 		why := strings.TrimPrefix(strings.TrimPrefix(failed[addr].Error(), "connect to broker "+addr+": "), "ask broker "+addr+": ")
-		if errors.As(failed[addr], &op) {
+		var token *tokenError
+		if errors.As(failed[addr], &op) && !errors.As(failed[addr], &token) {
 			why = op.Err.Error() // without the address
 		}
 		if first[why] == nil {
@@ -230,6 +231,9 @@ func (k *check) why(err error) (what, fix string) {
 	if classified := k.c.classify(err); classified.Error() != err.Error() {
 		fix = strings.TrimPrefix(classified.Error(), err.Error()+": ")
 		return what, strings.TrimSuffix(fix, ": "+sink.ErrConfig.Error())
+	}
+	if what == CheckLogin {
+		return what, "look at kafka.sasl: no broker was asked yet"
 	}
 	if hungUp(err) {
 		return what, "is kafka.brokers right, and does this port want TLS or another login? A broker hangs up when it gets neither what it expects nor a login it knows"
