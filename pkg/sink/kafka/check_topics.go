@@ -86,6 +86,8 @@ func (k *check) missing(t topicUse) {
 	}
 	err := k.c.askForTopic(t, k.c.topicDetail(t), true)
 	switch {
+	case errors.Is(err, sarama.ErrTopicAlreadyExists): // a daemon has made it this moment
+		k.say(OK, CheckTopic, "", "topic %s (%s) has just been made", t.name, t.what)
 	case errors.Is(err, sarama.ErrTopicAuthorizationFailed), errors.Is(err, sarama.ErrClusterAuthorizationFailed):
 		k.say(Fail, CheckTopicRight, "create it, or kafka-acls.sh --add --allow-principal "+k.principal()+" --operation Create --operation Write --operation Describe --topic "+t.name,
 			"topic %s (%s) does not exist and %s may not create it", t.name, t.what, k.principal())
