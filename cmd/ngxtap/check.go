@@ -41,7 +41,7 @@ read, or a warning with --strict; 78: the configuration must be mended.`,
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print findings as JSON, one object a line")
 	f.BoolVar(&o.strict, "strict", false, "warnings fail too (exit code 1)")
-	f.StringVar(&o.user, "user", serviceUser, "check as this user, when run by root; root: as root. Default: User= of the unit, or ngxtap if "+
+	f.StringVar(&o.user, "user", "", "check as this user, when run by root; root: as root. Default: User= of the unit, or ngxtap if "+
 		"there is such a user")
 	f.StringVar(&o.unit, "unit", "", "the service's systemd unit; default: ngxtap.service")
 	f.StringVar(&o.logrotate, "logrotate", defaultLogrotate, "logrotate's configuration; empty: do not look at it")
@@ -63,8 +63,6 @@ func (a *app) check(ctx context.Context, o *checkOptions) error {
 	if who != nil {
 		return a.checkAs(ctx, who)
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
 	r := &report{}
 	checkedAs(r, u)
 	if cfg, err := config.Load(a.configFile); err != nil {
@@ -72,7 +70,7 @@ func (a *app) check(ctx context.Context, o *checkOptions) error {
 			r.misfit(explain(placedAt(whatConfig, e.Error())))
 		}
 	} else if err := a.checkAll(ctx, r, cfg, o, u); err != nil {
-		return err
+		r.fail(placedAt(whatConfig, err.Error())) // what was found before that is told all the same
 	}
 	return a.tell(r, o)
 }
@@ -139,6 +137,8 @@ func (a *app) checkAll(ctx context.Context, r *report, cfg *config.Config, o *ch
 	}
 	c.rotation.summary(r)
 	checkLimits(r, cfg, len(c.readers), u)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout) // only now: reading many big files is no reason not to wait for an answer
+	defer cancel()
 	d.checkServers(ctx, r, c.formats)
 	return nil
 }

@@ -37,7 +37,7 @@ var kafkaKeys = map[string]string{
 
 func (d *daemon) checkKafka(ctx context.Context, r *report) {
 	cfg := d.cfg
-	kc, err := kafkaConfig(cfg, &cfg.Sites[0], d.log)
+	kc, err := d.kafkaConfig(&cfg.Sites[0])
 	if err != nil {
 		file, line := cfg.Where("kafka")
 		r.misfit(explain(finding{What: whatKafka, File: file, Line: line, Text: err.Error()}))

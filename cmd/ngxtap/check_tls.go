@@ -139,7 +139,7 @@ func (c *tlsCheck) servers(ctx context.Context, addrs []string) (bad, seen int) 
 func (c *tlsCheck) one(ctx context.Context, addr string) bool {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	conf, err := tlsConfig(c.t)
+	conf, err := c.t.Client()
 	if err != nil {
 		c.r.misfit(c.finding(c.server, "", err.Error(), ""))
 		return false

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +16,7 @@ import (
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/embedded"
 	"ngxtap/pkg/logformat"
+	"ngxtap/pkg/login"
 	"ngxtap/pkg/pipeline"
 	"ngxtap/pkg/schema"
 	"ngxtap/pkg/sink"
@@ -33,6 +32,7 @@ type daemon struct {
 	framing  schema.Framing
 	servers  *embedded.Servers // nil without --embedded
 	registry *schema.Registry  // nil without a registry
+	tokens   login.Source      // of logins with tokens; nil without
 	lock     *os.File
 	takeover bool
 	material [sha256.Size]byte        // of the files that the configuration names, as they were when the sites were built
@@ -77,6 +77,9 @@ func (d *daemon) connect() error {
 	}
 	var err error
 	if d.framing, err = schema.ParseFraming(d.cfg.Registry.Framing); err != nil {
+		return configError(err)
+	}
+	if d.tokens, err = newTokens(&d.cfg.Kafka.SASL, d.cfg.Kafka.Brokers, d.cfg.Instance, d.log); err != nil {
 		return configError(err)
 	}
 	if len(d.cfg.Registry.URLs) > 0 {
@@ -281,7 +284,7 @@ type sinkRun struct {
 }
 
 func (d *daemon) sink(s *config.Site, run sinkRun) (sink.Sink, error) {
-	c, err := kafkaConfig(d.cfg, s, d.log) // it adds the site itself
+	c, err := d.kafkaConfig(s) // its logger adds the site itself
 	if err != nil {
 		return nil, err
 	}
@@ -305,49 +308,11 @@ func kafkaConfig(c *config.Config, s *config.Site, log *slog.Logger) (kafka.Conf
 		Brokers: k.Brokers, Instance: c.Instance, Delivery: k.Delivery, Compression: k.Compression, CreateTopics: k.CreateTopics,
 		Partitions: k.Partitions, ReplicationFactor: k.ReplicationFactor, State: k.StateTopic, Schemas: k.SchemasTopic,
 		RequestTimeout: k.RequestTimeout, TxnTimeout: k.TransactionTimeout,
-		SASL:         kafka.SASL{Mechanism: k.SASL.Mechanism, Username: k.SASL.Username},
 		OnRegression: k.OnStateRegression, Logger: log,
 	}
 	if s != nil {
 		kc.Site, kc.Topic = s.Site, s.Topic
 		kc.Quarantine = s.Topic + ".quarantine"
 	}
-	var err error
-	if kc.SASL.Password, err = k.SASL.CurrentPassword(); err != nil {
-		return kc, fmt.Errorf("kafka.sasl.password: %w", err)
-	}
-	if k.TLS.On() {
-		kc.TLS, err = tlsConfig(k.TLS)
-	}
-	return kc, err
-}
-
-// tlsConfig builds the client side of TLS. It is built anew for each session, and the client's certificate is read anew for each
-// connection, so renewed certificates need no restart, also while a session waits for brokers that refuse the old one.
-func tlsConfig(t config.TLS) (*tls.Config, error) {
-	c := &tls.Config{ServerName: t.ServerName, MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the trusted certificates: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s: holds no certificate in PEM form", t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		load := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-			if err != nil {
-				return nil, fmt.Errorf("load the client certificate: %w", err)
-			}
-			return &cert, nil
-		}
-		if _, err := load(nil); err != nil {
-			return nil, err
-		}
-		c.GetClientCertificate = load
-	}
-	return c, nil
+	return kc, addCredentials(&kc, k, log)
 }

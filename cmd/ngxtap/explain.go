@@ -264,7 +264,7 @@ func (a *app) ask(ctx context.Context, x *explained) error {
 		return err
 	}
 	x.framing = d.framing
-	kc, err := kafkaConfig(d.cfg, x.site, d.log)
+	kc, err := d.kafkaConfig(x.site)
 	if err != nil {
 		return errors.Join(configError(err), d.close())
 	}

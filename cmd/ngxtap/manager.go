@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"strconv"
@@ -16,8 +17,8 @@ import (
 // manager is the service manager that started us: systemd, or whatever else speaks sd_notify(3). A message is one datagram of
 // NAME=value lines to the socket that NOTIFY_SOCKET names. Without one, all of this says nothing to nobody.
 //
-// These are few lines, so they are ours: github.com/coreos/go-systemd knows no RELOADING with its time, does not bound how long a message
-// may take, and lets a line break in a status become another message.
+// These are few lines, so they are ours, and not a module's: a message may not take long (a manager that is stopped would stop our pings and status
+// for good), and a line break in a status may not become another message; github.com/coreos/go-systemd leaves both to its users.
 type manager struct {
 	socket   string
 	watchdog time.Duration // the longest time between two pings; 0: none are asked for
@@ -36,7 +37,7 @@ func newManager(log *slog.Logger) *manager {
 	if pid := os.Getenv("WATCHDOG_PID"); m.socket == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return m
 	}
-	if usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64); err == nil && usec > 0 {
+	if usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64); err == nil && usec > 0 && usec <= math.MaxInt64/1000 {
 		m.watchdog = time.Duration(usec) * time.Microsecond
 	}
 	return m

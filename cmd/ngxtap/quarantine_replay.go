@@ -114,7 +114,7 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 	if err != nil {
 		return nil, configError(fmt.Errorf("%s:%d: site %s: %w", s.File, s.Line, s.Site, err))
 	}
-	kc, err := kafkaConfig(d.cfg, s, d.log)
+	kc, err := d.kafkaConfig(s)
 	if err != nil {
 		return nil, configError(err)
 	}
@@ -140,7 +140,7 @@ func (d *daemon) replay(ctx context.Context, s *config.Site, o *replayOptions) (
 	}
 	owner := kafka.NewOwner()
 	rc.Open = func() (sink.Sink, error) {
-		c, err := kafkaConfig(d.cfg, s, d.log)
+		c, err := d.kafkaConfig(s)
 		if err != nil {
 			return nil, err
 		}

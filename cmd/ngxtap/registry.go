@@ -12,7 +12,7 @@ func newRegistry(d *daemon) (*schema.Registry, error) {
 		CacheFile: filepath.Join(d.cfg.StateDir, "schema-ids"), Stats: d.seen.registryStats(), Logger: d.log}
 	var err error
 	if r.TLS.On() {
-		if c.TLS, err = tlsConfig(r.TLS); err != nil {
+		if c.TLS, err = r.TLS.Client(); err != nil {
 			return nil, err
 		}
 	}

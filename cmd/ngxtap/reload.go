@@ -65,8 +65,8 @@ func (d *daemon) give(next *daemon) {
 // that can't be read has been complained of, or will be when it is used.
 func (d *daemon) readMaterial() {
 	sum := sha256.New()
-	k, r := d.cfg.Kafka.TLS, d.cfg.Registry.TLS
-	for _, path := range []string{k.CAFile, k.CertFile, k.KeyFile, r.CAFile, r.CertFile, r.KeyFile, keyFile(d.cfg.StateDir)} {
+	k, r, o := d.cfg.Kafka.TLS, d.cfg.Registry.TLS, d.cfg.Kafka.SASL.OAuth.TLS
+	for _, path := range []string{k.CAFile, k.CertFile, k.KeyFile, r.CAFile, r.CertFile, r.KeyFile, o.CAFile, o.CertFile, o.KeyFile, keyFile(d.cfg.StateDir)} {
 		var data []byte
 		if path != "" {
 			data, _ = os.ReadFile(path)
@@ -107,7 +107,7 @@ func (d *daemon) startable(old *daemon) error {
 		l.Close()
 	}
 	for i := range d.cfg.Sites {
-		if _, err := kafkaConfig(d.cfg, &d.cfg.Sites[i], d.log); err != nil {
+		if _, err := d.kafkaConfig(&d.cfg.Sites[i]); err != nil {
 			return err
 		}
 	}

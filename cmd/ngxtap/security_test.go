@@ -115,11 +115,11 @@ func TestRenewedClientCertificateIsUsed(t *testing.T) {
 		}
 		return cert.Certificate[0]
 	}
-	if _, err := tlsConfig(c); err == nil {
+	if _, err := c.Client(); err == nil {
 		t.Error("a certificate that is not there was accepted")
 	}
 	renew()
-	tc, err := tlsConfig(c)
+	tc, err := c.Client()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ const shownEvents = 2
 func (a *app) firstEvents(ctx context.Context, d *daemon, site int, follow bool) {
 	err := func() error {
 		s := &d.cfg.Sites[site]
-		kc, err := kafkaConfig(d.cfg, s, d.log)
+		kc, err := d.kafkaConfig(s)
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func (d *daemon) supervise(sites []*pipeline.Site) (stop func()) {
 	done := make(chan struct{})
 	step := superviseEvery
 	if w := d.manager.watchdog; w > 0 {
-		step = min(step, w/3)
+		step = max(min(step, w/3), 10*time.Millisecond)
 	}
 	tick := time.NewTicker(step)
 	d.manager.ready()

@@ -88,6 +88,7 @@ func TestManagerSpeaksTheProtocol(t *testing.T) {
 func TestWatchdogOfAnotherProcessIsNotOurs(t *testing.T) {
 	for name, env := range map[string][3]string{
 		"another process": {"/run/x", "1000000", "1"}, "no socket": {"", "1000000", ""}, "no number": {"/run/x", "often", ""}, "negative": {"/run/x", "-1", ""},
+		"too much": {"/run/x", "9223372036854775807", ""},
 	} {
 		t.Setenv("NOTIFY_SOCKET", env[0])
 		t.Setenv("WATCHDOG_USEC", env[1])

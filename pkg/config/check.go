@@ -59,20 +59,7 @@ func (c *Config) finishDaemon(file, base string, pos *places) []error {
 func (c *Config) checkKafka(k *checker, base string) {
 	kf := &c.Kafka
 	kf.TLS.check(k, "kafka.tls", base)
-	if path, ok := strings.CutPrefix(string(kf.SASL.Password), "file:"); ok {
-		kf.SASL.PasswordFile = abs(base, path)
-	}
-	k.secret("kafka.sasl.password", base, &kf.SASL.Password, &c.Warnings)
-	if s := kf.SASL; s.Mechanism != "" {
-		if s.Username == "" || s.Password == "" {
-			k.fail("kafka.sasl", "mechanism %s needs a username and a password", s.Mechanism)
-		}
-	} else if s.Username != "" || s.Password != "" {
-		k.fail("kafka.sasl", "username and password need a mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512")
-	}
-	if kf.SASL.Mechanism == "PLAIN" && !kf.TLS.On() {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("%s: kafka.sasl: PLAIN without tls sends the password in clear text", k.pos.at(k.file, "kafka.sasl")))
-	}
+	kf.SASL.check(k, base, kf, &c.Warnings)
 }
 
 func (c *Config) checkRegistry(k *checker, base string) {
@@ -104,21 +91,6 @@ func (c *Config) checkRegistry(k *checker, base string) {
 		k.fail("registry", "use either username and password or a token")
 	}
 	r.TLS.check(k, "registry.tls", base)
-}
-
-func (t *TLS) check(k *checker, key, base string) {
-	t.CAFile, t.CertFile, t.KeyFile = abs(base, t.CAFile), abs(base, t.CertFile), abs(base, t.KeyFile)
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		k.fail(key, "cert_file and key_file go together")
-	}
-	for _, f := range []struct{ key, path string }{{"ca_file", t.CAFile}, {"cert_file", t.CertFile}, {"key_file", t.KeyFile}} {
-		if f.path == "" {
-			continue
-		}
-		if _, err := os.ReadFile(f.path); err != nil {
-			k.fail(key+"."+f.key, "%v", err)
-		}
-	}
 }
 
 func defaultTopic(site string) string { return "nginx." + site + ".access" }

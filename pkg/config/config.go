@@ -81,15 +81,15 @@ type Kafka struct {
 	SchemasTopic string `yaml:"schemas_topic" default:"ngxtap.schemas" form:"topic"`
 }
 
-// TLS of the connection.
+// TLS of the connection. The server's certificate is always verified: there is no key that turns that off.
 type TLS struct {
-	// Enabled turns TLS on; naming any file below does so too.
+	// Enabled turns TLS on, 1.2 or newer; naming any file or name below does so too.
 	Enabled bool `yaml:"enabled" default:"false"`
 	// CAFile holds the certificates to trust, PEM. Default: the system's certificates.
 	CAFile string `yaml:"ca_file" example:"/etc/ssl/certs/ca.pem"`
-	// CertFile is the client's own certificate, PEM, for mutual TLS, with KeyFile.
+	// CertFile is the client's own certificate for mutual TLS, PEM, with the intermediate ones after it; it may hold the key too.
 	CertFile string `yaml:"cert_file" example:"/etc/ngxtap/client.pem"`
-	// KeyFile is the key of CertFile, PEM.
+	// KeyFile is the key of CertFile, PEM, not encrypted. Default: the key in cert_file.
 	KeyFile string `yaml:"key_file" example:"/etc/ngxtap/client.key"`
 	// ServerName is the name that the server's certificate must bear, where it is not the address.
 	ServerName string `yaml:"server_name" example:"kafka.example.com"`
@@ -102,24 +102,64 @@ func (t TLS) On() bool {
 
 // SASL is how to log in to Kafka.
 type SASL struct {
-	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Default: no login.
-	Mechanism string `yaml:"mechanism" oneof:"PLAIN|SCRAM-SHA-256|SCRAM-SHA-512" example:"SCRAM-SHA-512"`
-	// Username is the name to log in with.
+	// Mechanism is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM. Default: no login.
+	Mechanism string `yaml:"mechanism" oneof:"PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER|AWS_MSK_IAM" example:"SCRAM-SHA-512"`
+	// Username is the name to log in with, of PLAIN and SCRAM.
 	Username string `yaml:"username" example:"ngxtap"`
 	// Password goes with Username, as ${VAR} or file:PATH; a file is read again for each session, so a new password needs no restart. The
 	// password itself may stand here too, if nobody else may read the file.
 	Password Secret `yaml:"password" example:"${KAFKA_PASSWORD}"`
+	// Token is that of OAUTHBEARER, where another program renews it, as file:PATH, which is read again for each login.
+	Token Secret `yaml:"token" example:"file:/var/run/secrets/tokens/kafka"`
+	// OAuth asks a token endpoint for the tokens of OAUTHBEARER (client credentials grant, RFC 6749), instead of Token.
+	OAuth OAuth `yaml:"oauth"`
+	// Extensions go to the broker with the token of OAUTHBEARER.
+	Extensions []Extension `yaml:"extensions" example:"[{name: logicalCluster, value: lkc-12345}]"`
+	// AWS says which credentials AWS_MSK_IAM signs with; without any key they are found as other AWS programs find them.
+	AWS AWS `yaml:"aws"`
 
 	PasswordFile string `yaml:"-"` // where Password came from, if that is a file; absolute
+	TokenFile    string `yaml:"-"` // the same of Token
 }
 
-// CurrentPassword returns the password as it is now, in clear text: one from a file is read again.
-func (s SASL) CurrentPassword() (string, error) {
-	if s.PasswordFile == "" {
-		return s.Password.Reveal(), nil
-	}
-	v, err := Secret("file:" + s.PasswordFile).resolve("")
-	return v.Reveal(), err
+// OAuth is where tokens come from. A token is renewed before it ends.
+type OAuth struct {
+	// TokenURL is the token endpoint.
+	TokenURL string `yaml:"token_url" example:"https://idp.example.com/oauth2/token"`
+	// ClientID is the name of this program there.
+	ClientID string `yaml:"client_id" example:"ngxtap"`
+	// ClientSecret goes with ClientID, as ${VAR} or file:PATH; a file is read again for each token.
+	ClientSecret Secret `yaml:"client_secret" example:"file:/etc/ngxtap/client-secret"`
+	// ClientAuth is how id and secret are sent: basic (in the Authorization header) or post (in the body). Default: basic.
+	ClientAuth string `yaml:"client_auth" oneof:"basic|post" example:"post"`
+	// Scope is what to ask for, several with spaces between them.
+	Scope string `yaml:"scope" example:"kafka"`
+	// Audience is whom the token is for, where the endpoint wants to be told.
+	Audience string `yaml:"audience" example:"kafka"`
+	TLS      TLS    `yaml:"tls"`
+
+	ClientSecretFile string `yaml:"-"` // where ClientSecret came from, if that is a file; absolute
+}
+
+// Extension is one extension of OAUTHBEARER.
+type Extension struct {
+	// Name has letters only; case counts.
+	Name string `yaml:"name" example:"logicalCluster"`
+	// Value is what the broker gets.
+	Value string `yaml:"value" example:"lkc-12345"`
+}
+
+// AWS says which credentials to sign with; keys themselves are never given here. Without a profile or a role they come from environment variables,
+// the shared files, a web identity (EKS), the container (ECS, EKS) or the instance (EC2), in this order.
+type AWS struct {
+	// Region of the cluster. Default: the one in the brokers' names, else AWS_REGION.
+	Region string `yaml:"region" example:"eu-central-1"`
+	// Profile of the shared files. Default: AWS_PROFILE, else default.
+	Profile string `yaml:"profile" example:"kafka"`
+	// RoleARN is a role to take on with the credentials found.
+	RoleARN string `yaml:"role_arn" example:"arn:aws:iam::123456789012:role/kafka-writer"`
+	// ExternalID is what that role asks for, if it does.
+	ExternalID string `yaml:"external_id" example:"ngxtap"`
 }
 
 // Registry is the schema registry, if there is one.

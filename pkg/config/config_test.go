@@ -117,7 +117,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("share that is true", "", site+"data_changes: {header_share: true}\n", "data_changes.header_share: true is not a number")
 	f("bad number", "kafka:\n  partitions: many\n", site, "ngxtap.yaml:2: kafka.partitions")
 	f("sasl without user", "kafka:\n  sasl: {mechanism: PLAIN}\n", site, "needs a username and a password")
-	f("sasl without mechanism", "kafka:\n  sasl: {username: a}\n", site, "need a mechanism")
+	f("sasl without mechanism", "kafka:\n  sasl: {username: a}\n", site, "needs a mechanism")
 	f("unset variable", "kafka:\n  sasl: {mechanism: PLAIN, username: a, password: '${NGXTAP_TEST_UNSET}'}\n", site, "ngxtap.yaml:2: kafka.sasl.password: environment variable NGXTAP_TEST_UNSET is not set")
 	f("missing secret file", "registry:\n  token: file:nothere\n", site, "ngxtap.yaml:2: registry.token: read the secret")
 	f("header without registry", "registry: {framing: header}\n", site, "header needs a registry")
@@ -242,7 +242,7 @@ func TestSecretsNeverPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all := fmt.Sprintf("%v %+v %#v %s %q %s", c, c, c, c.Kafka.SASL, c.Kafka.SASL.Password, out); strings.Contains(all, "hunter2") {
+	if all := fmt.Sprintf("%v %+v %#v %v %q %s", c, c, c, c.Kafka.SASL, c.Kafka.SASL.Password, out); strings.Contains(all, "hunter2") {
 		t.Errorf("printed: %s", all)
 	}
 }

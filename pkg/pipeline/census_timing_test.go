@@ -46,8 +46,8 @@ func censusForms() map[string][]string {
 	return forms
 }
 
-// commitEvery is how many lines a transaction of the benchmark has: at 5 a second, those of a site with 5000 lines a second.
-const commitEvery = 1024
+// commitEvery is how many lines a transaction of the benchmark has: at 5 a second, those of a site with 2500 lines a second.
+const commitEvery = 512
 
 // straight returns a line of a format that has no session, and a function that takes lines and commits what was counted now and then.
 func straight(t testing.TB, format string, census bool) func(lines []string) {
@@ -93,10 +93,11 @@ func straight(t testing.TB, format string, census bool) func(lines []string) {
 // BenchmarkCensusRatio prints what a line costs with a census in units of one without: the least of many short turns, which both take one after the
 // other, so that what else the machine does meets both.
 func BenchmarkCensusRatio(b *testing.B) {
-	const turns, rounds = 60, 8
+	const turns = 60
 	for _, form := range []string{"named", "kit"} {
 		b.Run(form, func(b *testing.B) {
 			lines := censusForms()[form]
+			rounds := commitEvery / (len(lines) - 1) // a commit in each turn
 			var work [2]func([]string)
 			least := [2]time.Duration{time.Hour, time.Hour}
 			for i := range work {

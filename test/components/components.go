@@ -25,6 +25,7 @@ const (
 	PartKafka     Part = "kafka"     // Apache Kafka and a Java to run it
 	PartRegistry  Part = "registry"  // Apicurio Registry and a Java to run it
 	PartPython    Part = "python"    // Python with confluent-kafka and fastavro
+	PartJDK       Part = "jdk"       // a Java compiler, for what tests plug into Kafka
 	PartLua       Part = "lua"       // the Lua module of that Nginx
 	PartNewer     Part = "newer"     // other versions of Nginx and njs; see NewerNginx
 	PartLogrotate Part = "logrotate" // logrotate, and the right to run it: it wants to be root
@@ -44,7 +45,7 @@ var versionsFile string
 func Require(t testing.TB, parts ...Part) {
 	t.Helper()
 	if len(parts) == 0 {
-		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartLua, PartNewer, PartLogrotate, PartPromtool, PartPackaging, PartBrowser, PartAxe}
+		parts = []Part{PartNginx, PartKafka, PartRegistry, PartPython, PartJDK, PartLua, PartNewer, PartLogrotate, PartPromtool, PartPackaging, PartBrowser, PartAxe}
 	}
 	for _, part := range parts {
 		err := find(part)
@@ -72,6 +73,11 @@ func find(part Part) error {
 		}
 		_, err := njsModule()
 		return err
+	case PartJDK:
+		if _, err := exec.LookPath("javac"); err != nil {
+			return fmt.Errorf("a Java compiler is not installed: %w", err)
+		}
+		return nil
 	case PartLua:
 		return findFile(luaModule, "the Lua module of Nginx")
 	case PartNewer:

@@ -27,12 +27,14 @@ type Kafka struct {
 	Fronted   string // the same as Layout.Front has it; empty without
 	Dir       string // its files, one folder for each node: server.properties, data, output.log
 
-	nodes []*kafkaNode
+	nodes     []*kafkaNode
+	listeners map[string]string // by the name of Layout.Listeners: host:port of every broker, comma separated
 }
 
 // kafkaNode is one broker and controller.
 type kafkaNode struct {
 	dir, addr string
+	layout    *Layout
 	proc      *process // owned; nil before the first start
 }
 
@@ -74,7 +76,7 @@ func tryStartKafka(parent string, l Layout) (*Kafka, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for Kafka: %w", err)
 	}
-	addrs, err := freeAddrs(3 * n)
+	addrs, err := freeAddrs((3 + len(l.Listeners)) * n)
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +86,13 @@ func tryStartKafka(parent string, l Layout) (*Kafka, error) {
 	rand.Read(id[:])
 	id[0] &= 0x7f // an id that starts with "-" would look like an option
 	cluster := base64.RawURLEncoding.EncodeToString(id[:])
-	fronts, err := l.fronts(k, addrs[2*n:])
+	fronts, err := l.fronts(k, addrs[2*n:3*n])
 	if err != nil {
 		return nil, err
 	}
 	for i := range n {
-		node := &kafkaNode{dir: filepath.Join(dir, fmt.Sprintf("node-%d", i+1)), addr: brokers[i]}
-		properties := slices.Concat(fronts.properties(brokers[i], controllers[i], i), l.Properties)
+		node := &kafkaNode{dir: filepath.Join(dir, fmt.Sprintf("node-%d", i+1)), addr: brokers[i], layout: &l}
+		properties := slices.Concat(fronts.properties(brokers[i], controllers[i], i), l.listen(k, node.addr, controllers[i], addrs[3*n+i:], n), l.Properties)
 		if err := node.format(cluster, serverProperties(i, brokers, controllers, properties)); err != nil {
 			return nil, err
 		}
@@ -197,8 +199,8 @@ func (n *kafkaNode) start() error {
 
 // java starts a class of Kafka's jars in the node's folder with so much heap.
 func (n *kafkaNode) java(heap, log string, args ...string) (*process, error) {
-	argv := append([]string{"java", "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=log4j2.properties",
-		"-cp", filepath.Join(kafkaLibs(), "*")}, args...)
+	argv := slices.Concat([]string{"java", "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.configurationFile=log4j2.properties"},
+		n.layout.Java, []string{"-cp", strings.Join(append([]string{filepath.Join(kafkaLibs(), "*")}, n.layout.Classes...), ":")}, args)
 	return startProcess(n.dir, filepath.Join(n.dir, log), syscall.SIGKILL, argv...)
 }
 

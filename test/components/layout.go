@@ -16,6 +16,40 @@ type Layout struct {
 	// the address that this listener tells its clients: of a proxy that stands before it. Who starts from Kafka.Fronted meets the
 	// brokers through the proxies only; the brokers among themselves don't. It may be called again, with other addresses.
 	Front func(broker int, addr string) (string, error)
+	// Listeners are further ones of each broker, which clients use by Kafka.Listener. They don't go together with Front.
+	Listeners []Listener
+	Java      []string // further options of the Java machine
+	Classes   []string // further folders of classes
+}
+
+// Listener is one port of a broker with a security of its own.
+type Listener struct {
+	Name     string // in capitals
+	Protocol string // SSL, SASL_SSL or SASL_PLAINTEXT
+}
+
+// Listener returns the addresses of a listener of the layout: host:port of every broker, comma separated.
+func (k *Kafka) Listener(name string) string { return k.listeners[name] }
+
+// listen puts the further listeners of a broker at every n-th of addrs, enters them into k and returns what the broker needs for them.
+func (l Layout) listen(k *Kafka, broker, controller string, addrs []string, n int) []string {
+	if len(l.Listeners) == 0 {
+		return nil
+	}
+	if k.listeners == nil {
+		k.listeners = map[string]string{}
+	}
+	told, protocols := "PLAINTEXT://"+broker, "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
+	for j, x := range l.Listeners {
+		addr := addrs[j*n]
+		told += "," + x.Name + "://" + addr
+		protocols += "," + x.Name + ":" + x.Protocol
+		if k.listeners[x.Name] != "" {
+			addr = k.listeners[x.Name] + "," + addr
+		}
+		k.listeners[x.Name] = addr
+	}
+	return []string{"listeners=" + told + ",CONTROLLER://" + controller, "advertised.listeners=" + told, "listener.security.protocol.map=" + protocols}
 }
 
 // front is the second listener of each broker; none without Layout.Front.

@@ -252,6 +252,10 @@ setup_kafka() {
 	fi
 }
 
+setup_jdk() {
+	have javac || missing "a Java compiler" "install a JDK, for example: apt-get install openjdk-17-jdk-headless"
+}
+
 setup_registry() {
 	dir=$cache/apicurio-$APICURIO
 	java_is_there "the registry" || return
@@ -294,6 +298,7 @@ setup_promtool
 setup_shells
 setup_packaging
 setup_kafka
+setup_jdk
 setup_registry
 setup_python
 setup_browser

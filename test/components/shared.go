@@ -99,3 +99,9 @@ func (s *Shared) folder(t testing.TB) string {
 	}
 	return s.dir
 }
+
+// Dir returns a folder for files that the components use, which is removed when they have stopped.
+func (s *Shared) Dir(t testing.TB) string {
+	t.Helper()
+	return s.folder(t)
+}

@@ -18,13 +18,14 @@ var mayImport = map[string][]string{
 	"pkg/tail":      {"pkg/failpoint"},
 	"pkg/sink":      {},
 	"pkg/config":    {},
+	"pkg/login":     {},
 	"pkg/logrotate": {},
 	"pkg/admin":     {},
 	"pkg/embedded":  {},
 	"pkg/testkit":   {everything},
 	"pkg/failpoint": {},
 	// The sinks, and the suite that they pass.
-	"pkg/sink/kafka":    {"pkg/sink", "pkg/failpoint"},
+	"pkg/sink/kafka":    {"pkg/sink", "pkg/failpoint", "pkg/login"},
 	"pkg/sink/files":    {"pkg/sink"},
 	"pkg/sink/sinktest": {"pkg/sink"},
 }

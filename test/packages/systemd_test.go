@@ -43,7 +43,7 @@ func TestUnderSystemd(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "etc/systemd/system/ngxtap-test.service"), []byte(inContainer), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute) // a minute on a machine with nothing else to do
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "-D", root, "--register=no", "--keep-unit", "--private-network", "--console=pipe",
 		"--bind-ro="+deliver+":/deliver", "--bind="+out+":/out", "--boot", "systemd.unit=ngxtap-test.service")

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"ngxtap/pkg/sink"
 )
 
 // Level says how bad a Finding is.
@@ -148,15 +150,15 @@ func (k *check) brokers() bool {
 	}
 	for _, addr := range cfg.Brokers {
 		if err := failed[addr]; err != nil {
-			k.say(Warn, CheckBroker, "start it, or take it out of kafka.brokers", "%s can't be used: %v", addr, because(k.ctx, classify(err)))
+			k.say(Warn, CheckBroker, "start it, or take it out of kafka.brokers", "%s can't be used: %v", addr, because(k.ctx, k.c.classify(err)))
 		}
 	}
 	_, err := k.c.refresh(cfg.State)
 	if err != nil && !answered(err) {
-		k.say(Fail, CheckBroker, "", "brokers %s: %v", strings.Join(cfg.Brokers, ", "), because(k.ctx, classify(err)))
+		k.say(Fail, CheckBroker, "", "brokers %s: %v", strings.Join(cfg.Brokers, ", "), because(k.ctx, k.c.classify(err)))
 		return false
 	}
-	k.say(OK, CheckBroker, "", "%d brokers answer; login: %v, TLS: %v", len(k.c.client.Brokers()), cfg.SASL, cfg.TLS != nil)
+	k.say(OK, CheckBroker, "", "%d brokers answer; login: %v, TLS: %v", len(k.c.client.Brokers()), cfg.SASL, k.c.creds.TLS != nil)
 	var named []string
 	for _, b := range k.c.client.Brokers() {
 		if !slices.Contains(cfg.Brokers, b.Addr()) {
@@ -165,7 +167,7 @@ func (k *check) brokers() bool {
 	}
 	for addr, err := range k.reach(named) {
 		k.say(Fail, CheckAdvertised, "let the broker advertise an address that this host can reach (advertised.listeners), or let it be resolved here",
-			"the cluster names broker %s, which can't be used: %v", addr, because(k.ctx, classify(err)))
+			"the cluster names broker %s, which can't be used: %v", addr, because(k.ctx, k.c.classify(err)))
 	}
 	if len(k.c.client.Brokers()) == 1 {
 		k.say(Warn, CheckOneBroker, "use three brokers for what must not be lost", "the cluster has one broker: what is committed is lost with its disk")
@@ -191,16 +193,8 @@ func (k *check) reach(addrs []string) map[string]error {
 	return failed
 }
 
-// try connects to a broker and logs in.
-func (k *check) try(addr string) error {
-	b := sarama.NewBroker(addr)
-	if err := b.Open(k.c.conf); err != nil {
-		return err
-	}
-	defer b.Close()
-	_, err := b.Connected()
-	return err
-}
+// try connects to a broker, logs in and asks for something.
+func (k *check) try(addr string) error { return k.c.why(addr) }
 
 // unusable says why no broker of the configuration can be used; the same reason once.
 func (k *check) unusable(failed map[string]error) {
@@ -208,8 +202,9 @@ func (k *check) unusable(failed map[string]error) {
 	first := map[string]error{}
 	for _, addr := range k.c.cfg.Brokers {
 		var op *net.OpError
-		why := failed[addr].Error()
-		if errors.As(failed[addr], &op) {
+		why := strings.TrimPrefix(strings.TrimPrefix(failed[addr].Error(), "connect to broker "+addr+": "), "ask broker "+addr+": ")
+		var token *tokenError
+		if errors.As(failed[addr], &op) && !errors.As(failed[addr], &token) {
 			why = op.Err.Error() // without the address
 		}
 		if first[why] == nil {
@@ -218,7 +213,7 @@ func (k *check) unusable(failed map[string]error) {
 		reasons[why] = append(reasons[why], addr)
 	}
 	for why, addrs := range reasons {
-		what, fix := k.why(first[why], addrs[0])
+		what, fix := k.why(first[why])
 		if k.ctx.Err() != nil {
 			why = because(k.ctx, first[why]).Error()
 		}
@@ -227,34 +222,24 @@ func (k *check) unusable(failed map[string]error) {
 }
 
 // why returns what kept a broker from being used, and what to do.
-func (k *check) why(err error, addr string) (what, fix string) {
-	s := k.c.cfg.SASL
-	switch {
-	case errors.Is(err, sarama.ErrUnsupportedSASLMechanism):
-		fix = fmt.Sprintf("the broker does not offer %s: set kafka.sasl.mechanism to one that it does", s.Mechanism)
-		if offered, err := mechanisms(k.ctx, k.c, addr); err == nil {
-			fix += ": " + strings.Join(offered, ", ")
-		}
-		return CheckLogin, fix
-	case errors.Is(err, sarama.ErrSASLAuthenticationFailed):
-		fix = fmt.Sprintf("is the password of %s right, and has that user credentials for %s? (kafka-configs.sh --describe --entity-type users)",
-			s.Username, s.Mechanism)
-		return CheckLogin, fix
-	case errors.Is(err, sarama.ErrIllegalSASLState):
-		return CheckLogin, "the broker does not expect a login at this port: look at kafka.sasl and the port"
+func (k *check) why(err error) (what, fix string) {
+	what = CheckBroker
+	var token *tokenError
+	if aboutLogin(err) || errors.As(err, &token) {
+		what = CheckLogin
 	}
-	if classified := classify(err); classified.Error() != err.Error() {
-		return CheckBroker, strings.TrimPrefix(classified.Error(), err.Error()+": ")
+	if classified := k.c.classify(err); classified.Error() != err.Error() {
+		fix = strings.TrimPrefix(classified.Error(), err.Error()+": ")
+		return what, strings.TrimSuffix(fix, ": "+sink.ErrConfig.Error())
 	}
-	if strings.Contains(err.Error(), "remote error: tls:") { // an alert has no type of its own
-		return CheckBroker, "the broker wants a certificate of this host, or does not accept the one it got: look at kafka.tls.cert_file, and at " +
-			"the authority that the broker trusts (ssl.truststore)"
+	if what == CheckLogin {
+		return what, "look at kafka.sasl: no broker was asked yet"
 	}
-	if s.Mechanism != "" && k.c.cfg.TLS == nil || isEOF(err) {
-		return CheckBroker, "is kafka.brokers right, and does this port want TLS or another login? A broker hangs up when it gets neither what it " +
+	if hungUp(err) {
+		return what, "is kafka.brokers right, and does this port want TLS or another login? A broker hangs up when it gets neither what it " +
 			"expects nor a login it knows"
 	}
-	return CheckBroker, "is kafka.brokers right, does the broker run, and does a firewall let this host pass?"
+	return what, "is kafka.brokers right, does the broker run, and does a firewall let this host pass?"
 }
 
 // answered reports whether err is about a topic, and so from a broker that is there.

@@ -71,12 +71,12 @@ func TestCheckOfRealRights(t *testing.T) {
 
 	cfg.SASL.Mechanism = "SCRAM-SHA-512"
 	if found := find(t, Check(within(t, time.Minute), cfg, checkSites(cfg)), CheckLogin); len(found) != 1 || !strings.HasSuffix(found[0].Fix,
-		"one that it does: PLAIN") {
+		"on this port, but PLAIN") {
 		t.Errorf("mechanism: %+v", found)
 	}
 	cfg.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap", Password: "wrong-password"}
 	if found := find(t, Check(within(t, time.Minute), cfg, checkSites(cfg)), CheckLogin); len(found) != 1 || !strings.Contains(found[0].Fix,
-		"is the password of ngxtap right") {
+		"wrong user name or password") {
 		t.Errorf("password: %+v", found)
 	}
 }

@@ -1,13 +1,8 @@
 package kafka
 
 import (
-	"context"
-	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,71 +10,6 @@ import (
 
 	"github.com/IBM/sarama"
 )
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
-
-// mechanisms asks a broker which logins it offers; sarama keeps the answer to itself.
-func mechanisms(ctx context.Context, c *cluster, addr string) ([]string, error) {
-	conn, err := c.dialer.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	if t := c.conf.Net.TLS; t.Enable {
-		if conn, err = handshake(ctx, conn, t.Config, addr); err != nil {
-			return nil, err
-		}
-	}
-	if err := conn.SetDeadline(time.Now().Add(c.cfg.RequestTimeout)); err != nil {
-		return nil, err
-	}
-	// SaslHandshake v1: key 17, version, correlation id, client id, mechanism.
-	body := binary.BigEndian.AppendUint16(nil, 17)
-	body = binary.BigEndian.AppendUint16(body, 1)
-	body = binary.BigEndian.AppendUint32(body, 1)
-	for _, s := range []string{c.cfg.ClientID, c.cfg.SASL.Mechanism} {
-		body = append(binary.BigEndian.AppendUint16(body, uint16(len(s))), s...)
-	}
-	if _, err := conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)); err != nil {
-		return nil, err
-	}
-	var size [4]byte
-	if _, err := io.ReadFull(conn, size[:]); err != nil {
-		return nil, err
-	}
-	const most = 64 << 10
-	n := binary.BigEndian.Uint32(size[:])
-	if n > most {
-		return nil, sarama.ErrIncompleteResponse
-	}
-	answer := make([]byte, n)
-	if _, err := io.ReadFull(conn, answer); err != nil {
-		return nil, err
-	}
-	return readMechanisms(answer)
-}
-
-// readMechanisms reads the answer to SaslHandshake: correlation id, error, array of strings.
-func readMechanisms(b []byte) ([]string, error) {
-	const head = 4 + 2 + 4
-	if len(b) < head {
-		return nil, sarama.ErrIncompleteResponse
-	}
-	n := int(int32(binary.BigEndian.Uint32(b[6:])))
-	b = b[head:]
-	var all []string
-	for ; n > 0; n-- {
-		if len(b) < 2 {
-			return nil, sarama.ErrIncompleteResponse
-		}
-		size := int(binary.BigEndian.Uint16(b))
-		if b = b[2:]; size > len(b) {
-			return nil, sarama.ErrIncompleteResponse
-		}
-		all, b = append(all, string(b[:size])), b[size:]
-	}
-	return all, nil
-}
 
 // features compares what the brokers can do, and what they allow, with what the configuration asks for.
 func (k *check) features() {
@@ -183,7 +113,7 @@ func (k *check) transactions(cfg Config) {
 		return
 	case err != nil:
 		k.ended = true
-		k.about("").say(Fail, CheckTxn, "", "%v", because(k.ctx, classify(err)))
+		k.about("").say(Fail, CheckTxn, "", "%v", because(k.ctx, k.c.classify(err)))
 		return
 	}
 	const nobody = -1
@@ -256,14 +186,4 @@ func (k *check) allowed(t topicUse, rights map[string]int32) {
 			strings.Join(missing, " --operation "), t.name),
 			"%s lacks %s on topic %s (%s)", k.principal(), strings.Join(missing, " and "), t.name, t.what)
 	}
-}
-
-// handshake puts TLS on a connection.
-func handshake(ctx context.Context, conn net.Conn, t *tls.Config, addr string) (net.Conn, error) {
-	t = t.Clone()
-	if host, _, err := net.SplitHostPort(addr); err == nil && t.ServerName == "" {
-		t.ServerName = host
-	}
-	secure := tls.Client(conn, t)
-	return secure, secure.HandshakeContext(ctx)
 }

@@ -248,8 +248,8 @@ func TestCheckOfTheLogin(t *testing.T) {
 			}
 		})
 	}
-	f("mechanism", kmsg.SASLHandshake, kerr.UnsupportedSaslMechanism.Code, "SCRAM-SHA-512, GSSAPI")
-	f("password", kmsg.SASLAuthenticate, kerr.SaslAuthenticationFailed.Code, "is the password of ngxtap right, and has that user credentials for PLAIN?")
+	f("mechanism", kmsg.SASLHandshake, kerr.UnsupportedSaslMechanism.Code, "GSSAPI, SCRAM-SHA-512")
+	f("password", kmsg.SASLAuthenticate, kerr.SaslAuthenticationFailed.Code, "the login is refused (PLAIN as ngxtap): wrong user name or password")
 }
 
 // TestCheckEndsInTime: a broker that takes connections and never says a word holds check up for a while only.
@@ -266,18 +266,4 @@ func TestCheckEndsInTime(t *testing.T) {
 	if len(all) != 1 || all[0].Level != Fail || !strings.Contains(all[0].Text, "deadline") {
 		t.Errorf("got %+v", all)
 	}
-}
-
-func FuzzMechanisms(f *testing.F) {
-	f.Add([]byte("\x00\x00\x00\x01\x00\x21\x00\x00\x00\x01\x00\x05PLAIN"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		all, err := readMechanisms(b)
-		n := 0
-		for _, m := range all {
-			n += 2 + len(m)
-		}
-		if err == nil && n > len(b) {
-			t.Errorf("%d bytes from %d", n, len(b))
-		}
-	})
 }

@@ -69,7 +69,7 @@ func (k *check) topic(t topicUse) bool {
 		k.say(Fail, CheckLeader, "bring back the brokers that have its replicas", "topic %s (%s): a partition has no leader", t.name, t.what)
 		return false
 	case err != nil:
-		k.say(Fail, CheckTopic, "", "topic %s (%s): %v", t.name, t.what, because(k.ctx, classify(err)))
+		k.say(Fail, CheckTopic, "", "topic %s (%s): %v", t.name, t.what, because(k.ctx, k.c.classify(err)))
 		return false
 	}
 	k.say(OK, CheckTopic, "", "topic %s (%s): %d partitions", t.name, t.what, n)
@@ -88,6 +88,8 @@ func (k *check) missing(t topicUse) {
 	}
 	err := k.c.askForTopic(t, k.c.topicDetail(t), true)
 	switch {
+	case errors.Is(err, sarama.ErrTopicAlreadyExists): // a daemon has made it this moment
+		k.say(OK, CheckTopic, "", "topic %s (%s) has just been made", t.name, t.what)
 	case errors.Is(err, sarama.ErrTopicAuthorizationFailed), errors.Is(err, sarama.ErrClusterAuthorizationFailed):
 		k.say(Fail, CheckTopicRight, "create it, or kafka-acls.sh --add --allow-principal "+k.principal()+" --operation Create --operation Write "+
 			"--operation Describe --topic "+t.name,

@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"slices"
-	"sync"
-	"time"
 
 	"github.com/IBM/sarama"
 
@@ -18,16 +14,22 @@ import (
 // cluster is one set of connections. Its owner closes it; nothing is shared between sessions.
 type cluster struct {
 	cfg    *Config
+	creds  Credentials // those that the connections are opened with
+	bearer *bearer     // hands out tokens; nil without
 	conf   *sarama.Config
 	dialer *dialer
 	client sarama.Client    // metadata and the brokers that lead partitions
 	extra  []*sarama.Broker // brokers opened beside the client; owned
 }
 
-// connect prepares the connections; it does not wait for any.
+// connect prepares the connections with the credentials of now; it does not wait for any.
 func connect(cfg *Config) (*cluster, error) {
-	d := newDialer(cfg.DialTimeout, cfg.Alive)
-	conf, err := cfg.client(d)
+	creds, err := cfg.credentials()
+	if err != nil {
+		return nil, err
+	}
+	d := newDialer(cfg.DialTimeout, creds.TLS, cfg.Alive)
+	conf, err := cfg.client(d, creds)
 	if err != nil {
 		d.kill()
 		return nil, err
@@ -37,7 +39,8 @@ func connect(cfg *Config) (*cluster, error) {
 		d.kill()
 		return nil, fmt.Errorf("kafka: %w: %w", err, sink.ErrConfig)
 	}
-	return &cluster{cfg: cfg, conf: conf, dialer: d, client: client}, nil
+	tokens, _ := conf.Net.SASL.TokenProvider.(*bearer)
+	return &cluster{cfg: cfg, creds: creds, bearer: tokens, conf: conf, dialer: d, client: client}, nil
 }
 
 // close ends every connection and waits for sarama's readers. It does not wait for the other side.
@@ -58,7 +61,7 @@ func (c *cluster) watch(ctx context.Context) (stop func() bool) {
 // refresh asks for the metadata of a topic and returns how many partitions it has.
 func (c *cluster) refresh(topic string) (int32, error) {
 	if err := c.client.RefreshMetadata(topic); err != nil {
-		if errors.Is(err, sarama.ErrOutOfBrokers) {
+		if errors.Is(err, sarama.ErrOutOfBrokers) || aboutLogin(err) {
 			err = c.whyOut(err)
 		}
 		return 0, err
@@ -115,25 +118,6 @@ func (c *cluster) topicConfig(topic, name string) (string, error) {
 	return "", sarama.ErrIncompleteResponse
 }
 
-// whyOut looks for the reason when sarama found no broker: it keeps some of them, such as a refused login, to itself.
-func (c *cluster) whyOut(err error) error {
-	for _, addr := range c.cfg.Brokers {
-		b := sarama.NewBroker(addr)
-		if openErr := b.Open(c.conf); openErr != nil {
-			return openErr
-		}
-		_, connErr := b.Connected()
-		b.Close()
-		if errors.Is(connErr, io.EOF) {
-			return fmt.Errorf("connect to broker %s: %w: it hung up at once: does this port want TLS or another login?", addr, connErr)
-		}
-		if connErr != nil {
-			return fmt.Errorf("connect to broker %s: %w", addr, connErr)
-		}
-	}
-	return err
-}
-
 // anyBroker returns a connected broker.
 func (c *cluster) anyBroker() (*sarama.Broker, error) {
 	b := c.client.LeastLoadedBroker()
@@ -181,76 +165,4 @@ func (c *cluster) reopen(b *sarama.Broker) error {
 		return fmt.Errorf("connect to broker %s again: %w", b.Addr(), err)
 	}
 	return nil
-}
-
-// dialer opens connections for sarama and can end all of them at once.
-type dialer struct {
-	timeout time.Duration
-	alive   func()          // Config.Alive
-	ctx     context.Context // ends with kill, and ends the dials that are under way
-	cancel  context.CancelFunc
-	mu      sync.Mutex
-	conns   map[*trackedConn]struct{} // guarded by mu; nil after kill
-}
-
-func newDialer(timeout time.Duration, alive func()) *dialer {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &dialer{timeout: timeout, alive: alive, ctx: ctx, cancel: cancel, conns: map[*trackedConn]struct{}{}}
-}
-
-// Dial implements proxy.Dialer for sarama.
-func (d *dialer) Dial(network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: d.timeout, KeepAlive: 30 * time.Second}).DialContext(d.ctx, network, addr)
-	d.alive()
-	if err != nil {
-		return nil, err
-	}
-	tracked := &trackedConn{Conn: conn, d: d}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.conns == nil {
-		conn.Close()
-		return nil, net.ErrClosed
-	}
-	d.conns[tracked] = struct{}{}
-	return tracked, nil
-}
-
-// kill ends every connection and dial, now and for ever.
-func (d *dialer) kill() {
-	d.cancel()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for c := range d.conns {
-		c.Conn.Close()
-	}
-	d.conns = nil
-}
-
-// trackedConn forgets itself when it is closed.
-type trackedConn struct {
-	net.Conn
-	d *dialer
-}
-
-// Read implements net.Conn. Every one has a deadline, so a broker that says nothing is a sign of life of ours all the same.
-func (c *trackedConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.d.alive()
-	return n, err
-}
-
-// Write implements net.Conn.
-func (c *trackedConn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
-	c.d.alive()
-	return n, err
-}
-
-// Close implements net.Conn.
-func (c *trackedConn) Close() error {
-	c.d.mu.Lock()
-	delete(c.d.conns, c)
-	c.d.mu.Unlock()
-	return c.Conn.Close()
 }

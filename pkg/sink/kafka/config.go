@@ -35,10 +35,13 @@ const (
 // Config says where a site's events go. The zero value of a field means its default, where it has one. It is not changed by this
 // package, and may be used for many sinks; those of one site share its Owner.
 type Config struct {
-	Brokers  []string // host:port; at least one
-	ClientID string   // default: ngxtap
-	TLS      *tls.Config
+	Brokers  []string    // host:port; at least one
+	ClientID string      // default: ngxtap
+	TLS      *tls.Config // nil: none
 	SASL     SASL
+	// Renew, if set, is asked for the credentials of now whenever connections are opened anew, in place of TLS and SASL.Password: what was
+	// rotated is used by then. An error is one that may pass.
+	Renew func() (Credentials, error)
 
 	Instance string // names this daemon; with Site it is the identity under which the position is kept
 	Site     string
@@ -79,24 +82,6 @@ type Config struct {
 	// came, or a time-out. It may be called from several goroutines at once. Default: does nothing.
 	Alive func()
 }
-
-// SASL is how to log in. The zero value means not at all.
-type SASL struct {
-	Mechanism string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512
-	Username  string
-	Password  string
-}
-
-// String never shows the password.
-func (s SASL) String() string {
-	if s.Mechanism == "" {
-		return "none"
-	}
-	return s.Mechanism + " as " + s.Username
-}
-
-// GoString never shows the password.
-func (s SASL) GoString() string { return s.String() }
 
 // Owner is what one run of the program remembers about one site from session to session: that it was the owner before, so that it
 // notices when another run took the site over, what was committed, which topics were there, and which batch size the broker accepts.
@@ -200,7 +185,7 @@ func (cfg *Config) validate() error {
 	if _, err := cfg.codec(); err != nil {
 		errs = append(errs, err)
 	}
-	if _, err := cfg.client(nil); err != nil {
+	if _, err := cfg.client(nil, Credentials{cfg.TLS, cfg.SASL.Password}); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
@@ -224,7 +209,7 @@ func (cfg *Config) codec() (sarama.CompressionCodec, error) {
 }
 
 // client returns sarama's configuration of connections that are opened by d.
-func (cfg *Config) client(d *dialer) (*sarama.Config, error) {
+func (cfg *Config) client(d *dialer, creds Credentials) (*sarama.Config, error) {
 	if len(cfg.Brokers) == 0 {
 		return nil, fmt.Errorf("kafka: no brokers: name at least one as host:port: %w", sink.ErrConfig)
 	}
@@ -236,38 +221,19 @@ func (cfg *Config) client(d *dialer) (*sarama.Config, error) {
 	c.Net.DialTimeout = cfg.DialTimeout
 	c.Net.WriteTimeout = cfg.RequestTimeout
 	c.Net.ReadTimeout = cfg.RequestTimeout + 5*time.Second // the broker's own time-out must come first
-	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, d
-	c.Net.TLS.Enable, c.Net.TLS.Config = cfg.TLS != nil, cfg.TLS
+	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, d       // it does TLS too
 	// Every wait and retry is ours, so that a context ends it.
 	c.Metadata.Full = false
 	c.Metadata.Retry.Max = 0
 	c.Metadata.RefreshFrequency = 0
 	c.Metadata.AllowAutoTopicCreation = false
-	if err := cfg.SASL.apply(c); err != nil {
+	if err := cfg.applyLogin(c, d, creds); err != nil {
 		return nil, err
 	}
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("kafka: %w: %w", err, sink.ErrConfig)
 	}
 	return c, nil
-}
-
-// apply enters the login into c.
-func (s SASL) apply(c *sarama.Config) error {
-	if s.Mechanism == "" {
-		return nil
-	}
-	sasl := &c.Net.SASL
-	sasl.Enable, sasl.User, sasl.Password = true, s.Username, s.Password
-	sasl.Mechanism = sarama.SASLMechanism(s.Mechanism)
-	switch s.Mechanism {
-	case sarama.SASLTypePlaintext:
-	case sarama.SASLTypeSCRAMSHA256, sarama.SASLTypeSCRAMSHA512:
-		sasl.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &scramClient{sha512: s.Mechanism == sarama.SASLTypeSCRAMSHA512} }
-	default:
-		return fmt.Errorf("kafka: sasl mechanism %q: want PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512: %w", s.Mechanism, sink.ErrConfig)
-	}
-	return nil
 }
 
 // topicUse is a topic and what it is for.

@@ -45,7 +45,7 @@ func TestNewRefusesInWords(t *testing.T) {
 }
 
 func TestPasswordDoesNotPrint(t *testing.T) {
-	cfg := Config{SASL: SASL{"PLAIN", "me", "hunter2"}}
+	cfg := Config{SASL: SASL{Mechanism: "PLAIN", Username: "me", Password: "hunter2"}}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 		if s := fmt.Sprintf(verb, cfg); strings.Contains(s, "hunter2") {
 			t.Errorf("%s shows the password: %s", verb, s)

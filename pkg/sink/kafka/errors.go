@@ -2,8 +2,6 @@ package kafka
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"time"
@@ -18,9 +16,8 @@ var incurable = []struct {
 	err  error
 	hint string
 }{
-	{sarama.ErrSASLAuthenticationFailed, "the login is refused: look at kafka.sasl user and password"},
-	{sarama.ErrUnsupportedSASLMechanism, "the broker does not offer this sasl.mechanism"},
-	{sarama.ErrIllegalSASLState, "the broker does not expect a login here: look at kafka.sasl and the port"},
+	{sarama.ErrSASLAuthenticationFailed, "the login is refused: look at kafka.sasl"},
+	{sarama.ErrIllegalSASLState, "the broker does not expect a login at this port, or not again so soon: look at kafka.sasl and the port"},
 	{sarama.ErrTopicAuthorizationFailed, "grant Describe, Read and Write on the topic to this user (Create too, if ngxtap is to create it)"},
 	{sarama.ErrClusterAuthorizationFailed, "grant IdempotentWrite on the cluster to this user"},
 	{sarama.ErrTransactionalIDAuthorizationFailed, "grant Write and Describe on the transactional ids with the prefix ngxtap. to this user"},
@@ -49,6 +46,9 @@ func classify(err error) error {
 	if err == nil || errors.Is(err, sink.ErrConfig) || errors.Is(err, sink.ErrNotOwner) {
 		return err
 	}
+	if _, ok := errors.AsType[passingError](err); ok {
+		return err
+	}
 	for _, c := range incurable {
 		if errors.Is(err, c.err) {
 			return fmt.Errorf("%w: %s: %w", err, c.hint, sink.ErrConfig)
@@ -58,11 +58,6 @@ func classify(err error) error {
 		if errors.Is(err, p.err) {
 			return fmt.Errorf("%w: %s", err, p.hint)
 		}
-	}
-	var cert *tls.CertificateVerificationError
-	var host x509.HostnameError
-	if errors.As(err, &cert) || errors.As(err, &host) {
-		return fmt.Errorf("%w: the broker's certificate is not accepted: look at kafka.tls: %w", err, sink.ErrConfig)
 	}
 	return err
 }

@@ -70,8 +70,9 @@ func NewReader(ctx context.Context, cfg Config, topic string, opts ReaderOptions
 		err = fmt.Errorf("%w: %w", ErrNoTopic, err)
 	}
 	if err != nil {
+		err = c.classify(err)
 		c.close()
-		return nil, because(ctx, fmt.Errorf("kafka: read topic %s: %w", topic, classify(err)))
+		return nil, because(ctx, fmt.Errorf("kafka: read topic %s: %w", topic, err))
 	}
 	return r, nil
 }
@@ -127,7 +128,7 @@ func (r *Reader) Next(ctx context.Context) (Message, error) {
 		err := r.fill(ctx)
 		stop()
 		if err != nil {
-			r.err = because(ctx, fmt.Errorf("kafka: %w", classify(err)))
+			r.err = because(ctx, fmt.Errorf("kafka: %w", r.c.classify(err)))
 			return Message{}, r.err
 		}
 	}

@@ -93,18 +93,18 @@ func TestRecoverGivesUpWhereWaitingCannotHelp(t *testing.T) {
 		change func(*Config)
 		words  string
 	}{
-		{"wrong password", []kfake.Opt{kfake.EnableSASL(), login}, func(c *Config) { c.SASL = SASL{"PLAIN", "ngxtap", "wrong"} }, "login is refused"},
+		{"wrong password", []kfake.Opt{kfake.EnableSASL(), login}, func(c *Config) { c.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap", Password: "wrong"} }, "login is refused"},
 		{"wrong password, SCRAM", []kfake.Opt{kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "ngxtap", "right")},
-			func(c *Config) { c.SASL = SASL{"SCRAM-SHA-512", "ngxtap", "wrong"} }, "login is refused"},
+			func(c *Config) { c.SASL = SASL{Mechanism: "SCRAM-SHA-512", Username: "ngxtap", Password: "wrong"} }, "login is refused"},
 		{"topic missing", nil, func(c *Config) { c.CreateTopics = false }, "nginx.shop (events) does not exist"},
 		{"topic may not be created", []kfake.Opt{kfake.EnableSASL(), kfake.EnableACLs(), kfake.User("PLAIN", "ngxtap", "right",
 			kfake.ACL{Resource: kmsg.ACLResourceTypeTopic, Name: "nginx.shop", Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationDescribe, Allow: true})},
-			func(c *Config) { c.SASL = SASL{"PLAIN", "ngxtap", "right"} }, "nginx.shop"},
+			func(c *Config) { c.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap", Password: "right"} }, "nginx.shop"},
 		{"transactional id not allowed", []kfake.Opt{kfake.EnableSASL(), kfake.EnableACLs(), kfake.User("PLAIN", "ngxtap", "right",
 			kfake.ACL{Resource: kmsg.ACLResourceTypeTopic, Name: "*", Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationAll, Allow: true},
 			kfake.ACL{Resource: kmsg.ACLResourceTypeTransactionalId, Name: "*", Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationDescribe, Allow: true},
 			kfake.ACL{Resource: kmsg.ACLResourceTypeCluster, Name: "kafka-cluster", Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationCreate, Allow: true})},
-			func(c *Config) { c.SASL = SASL{"PLAIN", "ngxtap", "right"} }, "transactional ids"},
+			func(c *Config) { c.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap", Password: "right"} }, "transactional ids"},
 		{"transaction time-out above the broker's", []kfake.Opt{kfake.BrokerConfigs(map[string]string{"transaction.max.timeout.ms": "1000"})}, nil,
 			"transaction.max.timeout.ms"},
 	}
@@ -148,7 +148,7 @@ func TestLoginAndTLS(t *testing.T) {
 		t.Run(mechanism, func(t *testing.T) {
 			c := broker(t, kfake.EnableSASL(), kfake.Superuser(mechanism, "ngx=tap", "right"), kfake.TLS(server))
 			cfg := config(t, c)
-			cfg.SASL = SASL{mechanism, "ngx=tap", "right"}
+			cfg.SASL = SASL{Mechanism: mechanism, Username: "ngx=tap", Password: "right"}
 			cfg.TLS = roots
 			s, _ := recovered(t, cfg)
 			if err := s.Commit(t.Context(), sink.Position("p")); err != nil {
@@ -447,7 +447,7 @@ func TestRecordFarAheadGetsATimeTheBrokerTakes(t *testing.T) {
 
 // TestCancelledDialEnds connects to an address that never answers.
 func TestCancelledDialEnds(t *testing.T) {
-	d := newDialer(time.Minute, func() {})
+	d := newDialer(time.Minute, nil, func() {})
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := context.AfterFunc(ctx, d.kill)
 	defer stop()

@@ -68,7 +68,7 @@ func TestRightsTakenAway(t *testing.T) {
 			c := broker(t, kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "admin", "admin"), kfake.User("PLAIN", "ngxtap", "right",
 				everything(kmsg.ACLResourceTypeTopic, "*"), everything(kmsg.ACLResourceTypeTransactionalId, "*"), everything(kmsg.ACLResourceTypeCluster, "kafka-cluster")))
 			cfg := config(t, c)
-			cfg.SASL = SASL{"PLAIN", "ngxtap", "right"}
+			cfg.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap", Password: "right"}
 			s, _ := recovered(t, cfg)
 			mustShip(t, s, "a")
 			permit(t, c, tt.kind, tt.name, false)
@@ -116,7 +116,7 @@ func TestLoginTakenAway(t *testing.T) {
 		return resp, nil, true
 	})
 	cfg := config(t, c)
-	cfg.SASL = SASL{"PLAIN", "ngxtap", "old"}
+	cfg.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap", Password: "old"}
 	s, _ := recovered(t, cfg)
 	mustShip(t, s, "a")
 	changed.Store(true)
@@ -135,7 +135,7 @@ func TestLoginTakenAway(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	cfg.SASL = SASL{"PLAIN", "ngxtap2", "new"}
+	cfg.SASL = SASL{Mechanism: "PLAIN", Username: "ngxtap2", Password: "new"}
 	s, pos := recovered(t, cfg)
 	if pos != "b" {
 		t.Fatalf("want position b, got %q", pos)

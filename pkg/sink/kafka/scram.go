@@ -19,6 +19,7 @@ import (
 // leaves it out too.
 type scramClient struct {
 	sha512   bool
+	current  func() (string, error) // the password of now; nil: what Begin is given
 	password string
 	nonce    string // ours
 	bare     string // client-first-message-bare
@@ -26,8 +27,17 @@ type scramClient struct {
 	step     int
 }
 
+// errImpostor is a server that let us in without knowing our password.
+var errImpostor = errors.New("scram: the server does not know the password either: is this the right server?")
+
 // Begin prepares an exchange.
 func (c *scramClient) Begin(user, password, authzID string) error {
+	if c.current != nil {
+		var err error
+		if password, err = c.current(); err != nil {
+			return err
+		}
+	}
 	c.password, c.nonce, c.step = password, rand.Text(), 0
 	user = strings.NewReplacer("=", "=3D", ",", "=2C").Replace(user)
 	c.bare = "n=" + user + ",r=" + c.nonce
@@ -46,7 +56,7 @@ func (c *scramClient) Step(challenge string) (string, error) {
 		if v, ok := strings.CutPrefix(challenge, "v="); ok && v == base64.StdEncoding.EncodeToString(c.server) {
 			return "", nil
 		}
-		return "", errors.New("scram: the server does not know the password either: is this the right server?")
+		return "", errImpostor
 	}
 	return "", errors.New("scram: a message too many")
 }

@@ -102,9 +102,9 @@ func (s *Sink) Recover(ctx context.Context) (sink.Position, error) {
 			s.cfg.Stats.open.Store(true)
 			return slices.Clone(s.pos), nil
 		}
-		err = s.tooLarge(err)
+		err = s.c.classify(s.tooLarge(err))
 		s.drop()
-		err = fmt.Errorf("kafka: recover site %s: %w", s.cfg.Site, classify(err))
+		err = fmt.Errorf("kafka: recover site %s: %w", s.cfg.Site, err)
 		if ctx.Err() != nil {
 			return nil, because(ctx, err)
 		}
@@ -334,7 +334,7 @@ func (s *Sink) fail(ctx context.Context, what string, err error) error {
 	if first := s.w.p.acks.first(); first != nil && !errors.Is(err, first) {
 		err = fmt.Errorf("%w; before that: %w", err, first)
 	}
-	s.err = because(ctx, fmt.Errorf("kafka: %s site %s: %w", what, s.cfg.Site, classify(s.tooLarge(err))))
+	s.err = because(ctx, fmt.Errorf("kafka: %s site %s: %w", what, s.cfg.Site, s.c.classify(s.tooLarge(err))))
 	if ctx.Err() == nil {
 		s.cfg.Stats.fail(s.err)
 	}

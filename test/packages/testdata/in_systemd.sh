@@ -45,7 +45,7 @@ until_is StatusText "0 of 1 site running; shop waiting for Kafka at 127.0.0.1:90
 
 step "with a broker and a credential"
 mkdir -p /etc/systemd/system/ngxtap.service.d
-printf '[Service]\nExecStart=\nExecStart=/usr/bin/ngxtap run --embedded\nRestartSec=100ms\nWatchdogSec=6s\n' >/etc/systemd/system/ngxtap.service.d/test.conf
+printf '[Service]\nExecStart=\nExecStart=/usr/bin/ngxtap run --embedded\nRestartSec=100ms\nWatchdogSec=10s\n' >/etc/systemd/system/ngxtap.service.d/test.conf
 systemctl daemon-reload
 head -c 32 /dev/zero | tr '\0' k >/etc/credstore/ngxtap.hash_key
 echo "headers: {hash_key: 'file:/run/credentials/ngxtap.service/hash_key'}" >>/etc/ngxtap/sites.d/shop.yaml
