@@ -79,7 +79,7 @@ func TestStrangersAreTold(t *testing.T) {
 
 // TestAlerts words what a broker thinks of the client's certificate.
 func TestAlerts(t *testing.T) {
-	alert := func(text string) error { return &net.OpError{Op: "remote error", Err: errors.New("tls: " + text)} }
+	sent := func(text string) error { return &net.OpError{Op: "remote error", Err: errors.New("tls: " + text)} }
 	none := &cluster{cfg: &Config{}, creds: Credentials{TLS: &tls.Config{}}}
 	web := httptest.NewTLSServer(nil)
 	defer web.Close()
@@ -106,7 +106,10 @@ func TestAlerts(t *testing.T) {
 		{old, "expired certificate", false, "has expired on"},
 		{old, "unknown certificate", false, "has expired on"},
 	} {
-		err := c.c.classify(fmt.Errorf("connect: %w", alert(c.alert)))
+		err := c.c.classify(fmt.Errorf("connect: %w", sent(c.alert)))
+		if got := classOf(err); got != ClassTLS {
+			t.Errorf("%s: class %s", c.alert, got)
+		}
 		if errors.Is(err, sink.ErrConfig) != c.config || !strings.Contains(err.Error(), c.words) || !strings.Contains(err.Error(), c.alert) {
 			t.Errorf("%s: %v", c.alert, err)
 		}
@@ -186,7 +189,7 @@ func TestTokensThatAreNotToBeHad(t *testing.T) {
 	}
 	defer c.close()
 	_, err = c.bearer.Token()
-	if err = c.classify(err); errors.Is(err, sink.ErrConfig) || !strings.Contains(err.Error(), "get a token for AWS_MSK_IAM: away") {
+	if err = c.classify(err); errors.Is(err, sink.ErrConfig) || classOf(err) != ClassLogin || !strings.Contains(err.Error(), "get a token for AWS_MSK_IAM: away") {
 		t.Errorf("got %v", err)
 	}
 	g.err = fmt.Errorf("no: %w", login.ErrRefused)

@@ -71,6 +71,10 @@ func classOf(err error) ErrorClass {
 	case errors.Is(err, sink.ErrNotOwner):
 		return ClassNotOwner
 	}
+	var token *tokenError // it may wrap errors of TLS and of connections, to others than brokers
+	if errors.As(err, &token) || errors.Is(err, errImpostor) {
+		return ClassLogin
+	}
 	for _, c := range classes {
 		for _, e := range c.errs {
 			if errors.Is(err, e) {
@@ -83,7 +87,7 @@ func classOf(err error) ErrorClass {
 	var header tls.RecordHeaderError
 	var wire net.Error
 	switch {
-	case errors.As(err, &cert), errors.As(err, &host), errors.As(err, &header):
+	case errors.As(err, &cert), errors.As(err, &host), errors.As(err, &header), alert(err) != "":
 		return ClassTLS
 	case errors.Is(err, sarama.ErrRequestTimedOut), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
 		errors.As(err, &wire) && wire.Timeout():

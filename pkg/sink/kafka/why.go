@@ -70,7 +70,6 @@ func (c *cluster) explainTLS(err error) error {
 	var other *tls.CertificateVerificationError
 	var noTLS tls.RecordHeaderError
 	var shake *handshakeError
-	var remote *net.OpError
 	switch {
 	case errors.As(err, &host):
 		return fmt.Errorf("%w: the broker's certificate is for other names: use one of them in kafka.brokers and in the broker's advertised.listeners, "+
@@ -83,18 +82,27 @@ func (c *cluster) explainTLS(err error) error {
 		return fmt.Errorf("%w: the broker's certificate is not accepted: look at kafka.tls and at that certificate: %w", err, sink.ErrConfig)
 	case errors.As(err, &noTLS):
 		return fmt.Errorf("%w: TLS is not spoken at this port: use the port of a listener with TLS, or take kafka.tls away", err)
-	case errors.As(err, &remote) && remote.Op == "remote error":
-		return c.explainAlert(err, remote.Err.Error())
+	case alert(err) != "":
+		return c.explainAlert(err, alert(err))
 	case errors.As(err, &shake) && hungUp(err):
 		return fmt.Errorf("%w: it hung up: is TLS not spoken at this port, or does it want a client certificate (kafka.tls.cert_file)?", err)
 	}
 	return err
 }
 
+// alert returns the words of a TLS alert that the other side sent; "" if it is none. They have no type of their own in Go.
+func alert(err error) string {
+	var remote *net.OpError
+	if errors.As(err, &remote) && remote.Op == "remote error" {
+		return remote.Err.Error()
+	}
+	return ""
+}
+
 // certificateAlerts are those by which a server says that it does not like the client's certificate (RFC 8446, 6.2), as Go words them.
 var certificateAlerts = regexp.MustCompile(`certificate|unknown certificate authority|access denied`)
 
-// explainAlert says what to do about a TLS alert that the broker sent; they have no type of their own in Go.
+// explainAlert says what to do about a TLS alert that the broker sent.
 func (c *cluster) explainAlert(err error, alert string) error {
 	leaf := c.ownCertificate()
 	switch {
