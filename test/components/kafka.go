@@ -92,7 +92,7 @@ func tryStartKafka(parent string, l Layout) (*Kafka, error) {
 	}
 	for i := range n {
 		node := &kafkaNode{dir: filepath.Join(dir, fmt.Sprintf("node-%d", i+1)), addr: brokers[i], layout: &l}
-		properties := slices.Concat(fronts.properties(brokers[i], controllers[i], i), l.listen(k, node.addr, controllers[i], addrs[3*n+i:], n), l.Properties)
+		properties := slices.Concat(fronts.properties(brokers[i], controllers[i], i), l.listen(k, node.addr, controllers[i], addrs[3*n+i*len(l.Listeners):]), l.Properties)
 		if err := node.format(cluster, serverProperties(i, brokers, controllers, properties)); err != nil {
 			return nil, err
 		}

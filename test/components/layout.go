@@ -31,8 +31,8 @@ type Listener struct {
 // Listener returns the addresses of a listener of the layout: host:port of every broker, comma separated.
 func (k *Kafka) Listener(name string) string { return k.listeners[name] }
 
-// listen puts the further listeners of a broker at every n-th of addrs, enters them into k and returns what the broker needs for them.
-func (l Layout) listen(k *Kafka, broker, controller string, addrs []string, n int) []string {
+// listen puts the further listeners of a broker at addrs, enters them into k and returns what the broker needs for them.
+func (l Layout) listen(k *Kafka, broker, controller string, addrs []string) []string {
 	if len(l.Listeners) == 0 {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (l Layout) listen(k *Kafka, broker, controller string, addrs []string, n in
 	}
 	told, protocols := "PLAINTEXT://"+broker, "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT"
 	for j, x := range l.Listeners {
-		addr := addrs[j*n]
+		addr := addrs[j]
 		told += "," + x.Name + "://" + addr
 		protocols += "," + x.Name + ":" + x.Protocol
 		if k.listeners[x.Name] != "" {
