@@ -113,7 +113,7 @@ func TestHostileFileNames(t *testing.T) {
 			t.Fatalf("%q: %v", name, err)
 		}
 	}
-	code, out := runIn(t, "check", "-c", file)
+	code, out := runIn(t, "check", "--user", "", "-c", file)
 	if code != exitConfig || !strings.Contains(out, "named pipe") || !strings.Contains(out, "symbolic link") || !strings.Contains(out, "none of the first 2 lines fits") {
 		t.Errorf("check: exit code %d\n%s", code, out)
 	}

@@ -48,19 +48,19 @@ func TestTLSAndLoginFromTheConfiguration(t *testing.T) {
 			if code, out := runIn(t, "run", "--once", "-c", file); code != exitOK || !strings.Contains(out, "site shop: 1 events") {
 				t.Errorf("exit code %d\n%s", code, out)
 			}
-			code, out := runIn(t, "check", "-c", file)
+			code, out := runIn(t, "check", "--user", "", "-c", file)
 			if code != exitOK || !strings.Contains(out, "TLS: true") {
 				t.Errorf("check: exit code %d\n%s", code, out)
 			}
 			t.Setenv("NGXTAP_TEST_PASSWORD", "wrong-password")
-			code, out = runIn(t, "check", "-c", file)
+			code, out = runIn(t, "check", "--user", "", "-c", file)
 			if code != exitFailed || strings.Contains(out, "wrong-password") || strings.Contains(out, "right-password") {
 				t.Errorf("check with a wrong password: exit code %d\n%s", code, out)
 			}
 		})
 	}
 	file := siteIn(t, filepath.Join(dir, "bad"), "kafka: {tls: {ca_file: sites.d/shop.yaml}}\nstate_dir: state\n")
-	if code, out := runIn(t, "check", "-c", file); code != exitConfig || !strings.Contains(out, "holds no certificate") {
+	if code, out := runIn(t, "check", "--user", "", "-c", file); code != exitConfig || !strings.Contains(out, "holds no certificate") {
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 }

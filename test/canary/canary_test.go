@@ -199,7 +199,7 @@ func TestNoMarkLeaves(t *testing.T) {
 					t.Errorf("parse did not get to work: %.300s", out)
 				}
 			}
-			w.run("check", "-c", w.host.Config)
+			w.run("check", "--user", "", "-c", w.host.Config)
 			key := filepath.Join(w.host.Dir, "state", "hash.key")
 			if err := os.Rename(key, key+".away"); err != nil { // as on another host
 				t.Fatal(err)

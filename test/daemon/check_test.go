@@ -29,6 +29,9 @@ type found struct {
 // checked runs check and returns its findings and its exit code.
 func checked(t *testing.T, h *harness.Host, args ...string) ([]found, int) {
 	t.Helper()
+	if len(args) == 0 {
+		args = []string{"--user", ""} // there may be a user ngxtap here
+	}
 	cmd := exec.CommandContext(t.Context(), harness.Binary(t, false), append([]string{"check", "--json", "-c", h.Config, "--logrotate", ""}, args...)...)
 	out, err := cmd.Output()
 	if err != nil {

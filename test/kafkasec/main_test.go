@@ -231,7 +231,7 @@ func (s *site) ngxtap(t testing.TB, args ...string) (int, string) {
 // works ships the log and reads it back: every line exactly once, by the same security.
 func (s *site) works(t *testing.T) {
 	t.Helper()
-	if code, out := s.ngxtap(t, "check"); code != 0 || !strings.Contains(out, "everything that run needs is there") {
+	if code, out := s.ngxtap(t, "check", "--user", ""); code != 0 || !strings.Contains(out, "everything that run needs is there") {
 		t.Errorf("check: exit code %d\n%s", code, out)
 	}
 	if code, out := s.ngxtap(t, "run", "--once"); code != 0 {
@@ -261,7 +261,7 @@ func (s *site) fails(t *testing.T, waits bool, words ...string) {
 			t.Errorf("%s shows a secret:\n%s", what, out)
 		}
 	}
-	code, out := s.ngxtap(t, "check")
+	code, out := s.ngxtap(t, "check", "--user", "")
 	if code != 1 {
 		t.Errorf("check: exit code %d, want 1", code)
 	}

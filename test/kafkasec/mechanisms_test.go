@@ -67,7 +67,7 @@ func TestTLS(t *testing.T) {
 		if out, err := exec.Command("openssl", "pkey", "-in", pem, "-aes256", "-passout", "pass:x", "-out", key).CombinedOutput(); err != nil {
 			t.Skipf("openssl: %v\n%s", err, out)
 		}
-		code, out := w.ships(t, "MTLS", w.tls("cert_file: "+pem, "key_file: "+key)).ngxtap(t, "check")
+		code, out := w.ships(t, "MTLS", w.tls("cert_file: "+pem, "key_file: "+key)).ngxtap(t, "check", "--user", "")
 		if code != 78 || !strings.Contains(out, "the key is encrypted") || !strings.Contains(out, "ngxtap.yaml:") {
 			t.Errorf("exit code %d\n%s", code, out)
 		}
