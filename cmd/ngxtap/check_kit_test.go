@@ -92,6 +92,8 @@ func TestCheckOfTheKit(t *testing.T) {
 	unquoted := inHTTP(include + "log_format u '$status $ngxtap_request_headers $upstream_addr \"$request\"';\naccess_log DIR/a.log u;\n")
 	f("text without quotes", unquoted, "DIR/nginx.conf:4: log_format \"u\": nothing shows for certain where $ngxtap_request_headers")
 	f("escape=none", inHTTP(include+"log_format n escape=none '\"$request\"';\naccess_log DIR/a.log n;\n"), "escape=none: a client can forge lines and columns")
+	f("all headers under another name", inHTTP("js_import h from h.js;\njs_set $headers_json h.json;\nlog_format h '$msec \"$headers_json\" \"$headers_count\"';\naccess_log DIR/a.log h;\n"),
+		"DIR/nginx.conf:5: log_format h: $headers_json is named like all headers in one value")
 	f("JSON without quotes", inHTTP("log_format j escape=json '{\"s\":$status,\"u\":$upstream_response_time,\"l\":$request_length}';\naccess_log DIR/a.log j;\n"),
 		"DIR/nginx.conf:3: log_format j: $upstream_response_time stands without quotes")
 	f("Set-Cookie", inHTTP("log_format c '$status \"$upstream_http_set_cookie\"';\naccess_log DIR/a.log c;\n"), "DIR/nginx.conf:3: log_format c: of several Set-Cookie headers")

@@ -17,6 +17,9 @@ func (s *Secrets) named(name string) policy {
 	case strings.HasSuffix(name, "_cookie"): // what auth_request_set takes from a Set-Cookie
 		return s.header([]byte("set-cookie"))
 	}
+	if IsHeaderDump(name) {
+		return wholeSecret
+	}
 	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
 		return wholeSecret
 	}
@@ -37,6 +40,24 @@ func (s *Secrets) named(name string) policy {
 		}
 	}
 	return inClear
+}
+
+// IsHeaderDump tells whether a variable, whose name is in lower case and not of the kit, is named like all headers in one value: $headers_json,
+// $req_header. Their form is anybody's, so all of it is a secret.
+func IsHeaderDump(name string) bool {
+	dump := false
+	for word := range strings.SplitSeq(name, "_") {
+		switch word {
+		case "headers":
+			dump = true
+		case "count", "number", "num", "size", "length", "len", "bytes", "time":
+			return false
+		}
+	}
+	for _, end := range []string{"req_header", "request_header", "resp_header", "response_header", "res_header"} {
+		dump = dump || strings.HasSuffix(name, end)
+	}
+	return dump
 }
 
 // addressVariable returns the policy for a variable that holds addresses of clients, inClear for all others.

@@ -177,8 +177,9 @@ var headerEnds = func() (by [256][]headerEnd) {
 	for p, ends := range map[policy][]string{
 		wholeSecret: {"-token", "-secret", "-password", "-api-key", "-apikey", "-access-key", "-auth-key", "-jwt", "-jwt-assertion", "-authorization", "-signature",
 			"session-id", "-session", "-sessionid", "-cookie", "-otp", "-passwd", "-passphrase", "-secret-key", "-private-key"},
-		oneAddress:  {"-client-ip", "-clientip", "-real-ip", "-connecting-ip", "-remote-ip", "-remote-addr", "-originating-ip", "-user-ip", "-src-ip"},
-		addressList: {"-forwarded-for"},
+		oneAddress: {"-client-ip", "-clientip", "-real-ip", "-connecting-ip", "-remote-ip", "-remote-addr", "-originating-ip", "-user-ip", "-src-ip",
+			"-proxyuser-ip", "-connection-ip", "-socketip", "-viewer-address"},
+		addressList: {"-forwarded-for", "-proxied-for"},
 		urlSecrets:  {"-url", "-uri", "-location", "-referer", "-referrer", "-redirect"},
 	} {
 		for _, end := range ends {

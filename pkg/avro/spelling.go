@@ -198,7 +198,7 @@ func (r *redactor) keySecret(s []byte) int {
 func (r *redactor) secretKey(name []byte) bool {
 	var buf [maxParameter]byte
 	switch r.header(appendParameterName(buf[:0], name)) {
-	case wholeSecret, cookieSecrets, setCookieSecrets:
+	case wholeSecret, cookieSecrets, setCookieSecrets, oneAddress, addressList, forwardedList:
 		return true
 	}
 	return r.parameter(name)

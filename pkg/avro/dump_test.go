@@ -1,0 +1,70 @@
+package avro
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"ngxtap/pkg/logformat"
+)
+
+// TestHeaderDumps: variables of one's own that are named like all headers are secret as a whole, whatever form they have; numbers about
+// headers are not, nor what headers.keep names.
+func TestHeaderDumps(t *testing.T) {
+	values := []string{`{\x22Host\x22:\x22h\x22,\x22Cookie\x22:\x22sid=` + attackMark + `\x22}`, `Host=h&Authorization=Bearer ` + attackMark, `Host=h Cookie=sid=` + attackMark + ` `,
+		`[[\x22Cookie\x22,\x22sid=` + attackMark + `\x22]]`, `x-real-ip: ` + attackMark}
+	for name, secret := range map[string]bool{"request_headers": true, "req_headers": true, "all_headers": true, "headers": true, "headers_json": true, "headers_in": true, "resp_header": true,
+		"req_header": true, "request_header": true, "response_headers": true, "raw_headers_out": true,
+		"headers_count": false, "request_headers_size": false, "upstream_header_time": false, "header": false, "my_header_name": false} {
+		r := newRig(t, logformat.EscapeDefault, `"$`+name+`"`, Options{Secrets: rules(t, Rules{})})
+		if name == "upstream_header_time" { // of Nginx, and a list of numbers
+			r.wantFields(t, `"0.004"`, map[string]string{name: "[0.004]"})
+			continue
+		}
+		for _, v := range values {
+			line := `"` + v + `"`
+			if out := r.encode(t, line); bytes.Contains(out, []byte(attackMark)) == secret || strings.Contains(r.shown(t, line), attackMark) == secret {
+				t.Errorf("$%s: %s", name, r.json(t, line))
+			}
+		}
+		if s := rules(t, Rules{}); s.MayHold(name) != secret {
+			t.Errorf("MayHold(%s) = %v", name, !secret)
+		}
+	}
+	if rules(t, Rules{Keep: []string{"all_headers"}}).MayHold("all_headers") {
+		t.Error("headers.keep does not keep $all_headers")
+	}
+}
+
+// TestGarbageRequests: what stands before the name of a header in a request line that is none is not part of it.
+func TestGarbageRequests(t *testing.T) {
+	h := hashed
+	wantSafe(t, rules(t, Rules{}), lineSecrets, [][2]string{
+		{"\x16\x03\x01\x02Authorization: v", "\x16\x03\x01\x02Authorization:" + h(" v")}, {"\xffCookie\x00: v", "\xffCookie\x00:" + h(" v")},
+		{"(x-api-key): v", "(x-api-key):" + h(" v")}, {"<token>: v", "<token>:" + h(" v")}, {"PROXY TCP4 192.0.2.77 203.0.113.7 1 80", "PROXY TCP4 192.0.2.77 203.0.113.7 1 80"},
+		{"X-Real-IP: 192.0.2.77", "X-Real-IP: 192.0.2.77"},
+	})
+}
+
+// TestAddressesInGarbage: a balancer that speaks the PROXY protocol to a port without it, and a header where a request should stand, bring
+// the client's address into $request.
+func TestAddressesInGarbage(t *testing.T) {
+	h := hashed
+	cut, hash := rules(t, Rules{Addresses: TruncateAddresses}), rules(t, Rules{Addresses: HashAddresses, Mode: SecretDrop})
+	wantSafe(t, cut, lineSecrets, [][2]string{
+		{"PROXY TCP4 192.0.2.77 203.0.113.7 35646 80", "PROXY TCP4 192.0.2.0 203.0.113.7 35646 80"},
+		{"PROXY TCP6 2001:db8:1:2::3 2001:db8::1 35646 80", "PROXY TCP6 2001:db8:1:: 2001:db8::1 35646 80"},
+		{"PROXY TCP4 192.0.2.77", "PROXY TCP4 192.0.2.0"}, {"PROXY TCP4 ", "PROXY TCP4 "}, {"PROXY UNKNOWN", "PROXY UNKNOWN"}, {"PROXY TCP4 x token=v", "PROXY TCP4 " + h("x") + " token=" + h("v")},
+		{"PROXY UNKNOWN 192.0.2.77 203.0.113.7 35646 80", "PROXY UNKNOWN 192.0.2.0 203.0.113.7 35646 80"},
+		{"X-Forwarded-For: 192.0.2.77", "X-Forwarded-For:" + h(" 192.0.2.77")}, {"x_real_ip: 192.0.2.77", "x_real_ip:" + h(" 192.0.2.77")},
+	})
+	wantSafe(t, hash, lineSecrets, [][2]string{{"PROXY TCP4 192.0.2.77 203.0.113.7 1 80", "PROXY TCP4 " + h("192.0.2.77") + " 203.0.113.7 1 80"}, {"Forwarded: for=192.0.2.77", "Forwarded:"}})
+	for name, want := range map[string]policy{"cloudfront-viewer-address": oneAddress, "x-azure-socketip": oneAddress, "x-nf-client-connection-ip": oneAddress,
+		"x-vercel-proxied-for": addressList, "x-proxyuser-ip": oneAddress, "x-ip": inClear, "viewer-address": inClear} {
+		if got := hash.header([]byte(name)); got != want {
+			t.Errorf("header %s: policy %d, want %d", name, got, want)
+		}
+	}
+	r := newRig(t, logformat.EscapeDefault, `"$request"`, Options{Secrets: cut})
+	r.wantFields(t, `"PROXY TCP4 192.0.2.77 203.0.113.7 35646 80"`, map[string]string{"method": "null", "request": `"PROXY TCP4 192.0.2.0 203.0.113.7 35646 80"`})
+}
