@@ -2,6 +2,7 @@ package avro
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"strings"
 	"testing"
 
@@ -67,4 +68,21 @@ func TestAddressesInGarbage(t *testing.T) {
 	}
 	r := newRig(t, logformat.EscapeDefault, `"$request"`, Options{Secrets: cut})
 	r.wantFields(t, `"PROXY TCP4 192.0.2.77 203.0.113.7 35646 80"`, map[string]string{"method": "null", "request": `"PROXY TCP4 192.0.2.0 203.0.113.7 35646 80"`})
+}
+
+// TestNoSumNoDigest: where the checksum of a line would tell an address, so would its SHA-256.
+func TestNoSumNoDigest(t *testing.T) {
+	line := []byte(strings.Repeat("x", 100))
+	for _, q := range []Quarantined{{Origin: testOrigin, MaxRaw: 10}, {Origin: testOrigin, Whole: &Whole{Length: 1000, CRC32C: 7, SHA256: sha256.Sum256(line)}}} {
+		for _, hidden := range []bool{true, false} {
+			q.NoSum = hidden
+			var got Quarantined
+			if _, err := ReadQuarantined(&got, AppendQuarantined(nil, line, &q)); err != nil {
+				t.Fatal(err)
+			}
+			if got.Whole.SHA256 == [32]byte{} != hidden || got.Whole.CRC32C == 0 != hidden || !got.Truncated {
+				t.Errorf("hidden %v: sum %x, digest %x, truncated %v", hidden, got.Whole.CRC32C, got.Whole.SHA256, got.Truncated)
+			}
+		}
+	}
 }
