@@ -86,3 +86,12 @@ func TestNoSumNoDigest(t *testing.T) {
 		}
 	}
 }
+
+// TestLongNames: rules hold for names of any length.
+func TestLongNames(t *testing.T) {
+	long := "x_a" + strings.Repeat("b", 300)
+	r := newRig(t, logformat.EscapeDefault, `"$ngxtap_request_headers"`, Options{Secrets: rules(t, Rules{}), Headers: HeaderRules{Deny: []string{"x-a*"}}})
+	if out := r.encode(t, `"`+long+"="+attackMark+"&"+strings.ToUpper(strings.Replace(long, "a", "z", 1))+"_token="+attackMark+`"`); bytes.Contains(out, []byte(attackMark)) {
+		t.Errorf("%q", out)
+	}
+}

@@ -111,14 +111,14 @@ func (s *Secrets) header(name []byte) policy {
 	switch {
 	case s == nil:
 		return inClear
-	case len(name) <= maxHeaderName && bytes.IndexByte(name, '_') >= 0:
+	case bytes.IndexByte(name, '_') >= 0:
 		return s.underscored(name)
 	}
 	return s.dashed(name, name)
 }
 
 func (s *Secrets) underscored(name []byte) policy {
-	var buf [maxHeaderName]byte
+	var buf [maxHeaderName]byte // nearly always enough
 	return s.dashed(appendDashed(buf[:0], name), name)
 }
 

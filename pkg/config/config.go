@@ -291,7 +291,7 @@ type Headers struct {
 	Cookies Cookies `yaml:"cookies"`
 	// Allow lists the headers that become part of events; "*" may begin or end a name. Default: all.
 	Allow []string `yaml:"allow" form:"header" example:"[user-agent, 'x-app-*']"`
-	// Deny lists headers, in the same way, that never do, also if Allow has them.
+	// Deny lists headers, in the same way, that never do, also if Allow has them; x_internal means x-internal too.
 	Deny []string `yaml:"deny" form:"header" example:"[x-internal]"`
 	// MaxHeaders is how many header values of one request or response an event holds; the rest is left out, counted, and named in the field
 	// cut.

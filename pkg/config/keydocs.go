@@ -46,7 +46,7 @@ var keyDocs = map[string]string{
 	"Headers.Allow":             "Allow lists the headers that become part of events; \"*\" may begin or end a name. Default: all.",
 	"Headers.Census":            "Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows.",
 	"Headers.Cookies":           "Cookies says what happens to single cookies.",
-	"Headers.Deny":              "Deny lists headers, in the same way, that never do, also if Allow has them.",
+	"Headers.Deny":              "Deny lists headers, in the same way, that never do, also if Allow has them; x_internal means x-internal too.",
 	"Headers.HashKey":           "HashKey is ${VAR} or file:PATH (a systemd credential, say), the same on all hosts if hashes are to be joined. At least 16 characters. Default: made at the first start and kept in state_dir.",
 	"Headers.Keep":              "Keep lists secret headers and query parameters that may leave the host in clear text all the same.",
 	"Headers.MaxHeaders":        "MaxHeaders is how many header values of one request or response an event holds; the rest is left out, counted, and named in the field cut.",
