@@ -302,7 +302,7 @@ type Headers struct {
 	// Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows.
 	Census bool `yaml:"census" default:"true"`
 	// Promote lists request headers that also become fields of their own.
-	Promote []string `yaml:"promote" example:"[x-request-id]"`
+	Promote []string `yaml:"promote" form:"promoted" example:"[x-request-id]"`
 }
 
 // Cookies says what happens to single cookies.
