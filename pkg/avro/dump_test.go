@@ -95,3 +95,33 @@ func TestLongNames(t *testing.T) {
 		t.Errorf("%q", out)
 	}
 }
+
+// TestMoreNames: names of headers, parameters and variables that real products use for what must not be read, and neighbours that are harmless.
+func TestMoreNames(t *testing.T) {
+	s := rules(t, Rules{Addresses: HashAddresses})
+	for name, want := range map[string]policy{
+		"ocp-apim-subscription-key": wholeSecret, "x-functions-key": wholeSecret, "x-rapidapi-key": wholeSecret, "x-parse-master-key": wholeSecret, "x-session-key": wholeSecret,
+		"auth": wholeSecret, "x-auth": wholeSecret, "x-authentication": wholeSecret, "x-credentials": wholeSecret, "x-hub-signature-256": wholeSecret, "x-shopify-hmac-sha256": wholeSecret,
+		"www-authenticate": inClear, "idempotency-key": inClear, "surrogate-key": inClear, "x-cache-key": inClear, "sec-websocket-key": inClear, "x-auth-user": inClear, "author": inClear,
+	} {
+		if got := s.header([]byte(name)); got != want {
+			t.Errorf("header %s: policy %d, want %d", name, got, want)
+		}
+	}
+	for name, want := range map[string]bool{"asp.net_sessionid": true, "user_session_id": true, "subscription-key": true, "client_assertion": true, "id_token_hint": true,
+		"samlresponse": true, "password1": true, "password2": true, "password_confirmation": true, "passcode": true,
+		"page": false, "zip_code": false, "country_code": false, "sort_key": false, "position1": false, "response": false, "hint": false} {
+		if got := s.parameter([]byte(name)); got != want {
+			t.Errorf("parameter %s: %v, want %v", name, got, want)
+		}
+	}
+	for name, want := range map[string]policy{
+		"ssl_session_id": wholeSecret, "resp_body": bodySecrets, "response_body": bodySecrets, "body": bodySecrets, "post_body": bodySecrets, "request_line": urlSecrets,
+		"proxy_cache_key": urlSecrets, "memcached_key": urlSecrets, "xff": addressList, "client_address": oneAddress, "source_ip": oneAddress, "src_ip": oneAddress, "peer_addr": oneAddress,
+		"body_bytes_sent": inClear, "upstream_addr": inClear, "server_addr": inClear, "ssl_session_reused": inClear, "key": inClear, "code": inClear,
+	} {
+		if got := s.variable(name); got != want {
+			t.Errorf("variable %s: policy %d, want %d", name, got, want)
+		}
+	}
+}

@@ -23,13 +23,13 @@ func (s *Secrets) named(name string) policy {
 	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
 		return wholeSecret
 	}
-	for _, end := range []string{"request_body", "req_body", "post_body", "post_data"} {
-		if strings.HasSuffix(name, end) {
-			return bodySecrets
-		}
+	if name == "body" || strings.HasSuffix(name, "_body") || strings.HasSuffix(name, "post_data") {
+		return bodySecrets
 	}
-	if strings.HasSuffix(name, "_request") {
-		return urlSecrets
+	for _, end := range []string{"_request", "request_line", "cache_key", "memcached_key"} { // a key of a cache is made of a URL
+		if strings.HasSuffix(name, end) {
+			return urlSecrets
+		}
 	}
 	for word := range strings.SplitSeq(name, "_") {
 		switch word {
@@ -65,10 +65,11 @@ func addressVariable(name string) policy {
 	if name == "binary_remote_addr" {
 		return binaryAddress
 	}
-	if strings.HasSuffix(name, "forwarded_for") {
+	if name == "xff" || strings.HasSuffix(name, "forwarded_for") {
 		return addressList
 	}
-	for _, end := range []string{"remote_addr", "proxy_protocol_addr", "client_addr", "client_ip", "clientip", "real_ip", "remote_ip"} {
+	for _, end := range []string{"remote_addr", "proxy_protocol_addr", "client_addr", "client_ip", "clientip", "real_ip", "remote_ip",
+		"client_address", "peer_addr", "source_ip", "src_ip", "user_ip"} {
 		if strings.HasSuffix(name, end) {
 			return oneAddress
 		}

@@ -176,7 +176,9 @@ type headerEnd struct {
 var headerEnds = func() (by [256][]headerEnd) {
 	for p, ends := range map[policy][]string{
 		wholeSecret: {"-token", "-secret", "-password", "-api-key", "-apikey", "-access-key", "-auth-key", "-jwt", "-jwt-assertion", "-authorization", "-signature",
-			"session-id", "-session", "-sessionid", "-cookie", "-otp", "-passwd", "-passphrase", "-secret-key", "-private-key"},
+			"session-id", "-session", "-sessionid", "-cookie", "-otp", "-passwd", "-passphrase", "-secret-key", "-private-key",
+			"-subscription-key", "-functions-key", "-rapidapi-key", "-master-key", "-session-key", "-auth", "-authentication", "-credential", "-credentials", "-signature-256",
+			"-hmac-sha256"},
 		oneAddress: {"-client-ip", "-clientip", "-real-ip", "-connecting-ip", "-remote-ip", "-remote-addr", "-originating-ip", "-user-ip", "-src-ip",
 			"-proxyuser-ip", "-connection-ip", "-socketip", "-viewer-address"},
 		addressList: {"-forwarded-for", "-proxied-for"},
@@ -200,7 +202,7 @@ func namedHeader(name []byte) policy {
 	}
 	switch string(name) {
 	case "authorization", "api-key", "apikey", "token", "secret", "jwt", "session", "x-amzn-oidc-data", "cookie2", "set-cookie2", "signature", "password", "passwd",
-		"passphrase", "otp", "dpop":
+		"passphrase", "otp", "dpop", "auth", "authentication":
 		return wholeSecret
 	}
 	if len(name) >= 6 && (string(name[:6]) == "x-csrf" || string(name[:6]) == "x-xsrf") {

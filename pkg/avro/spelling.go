@@ -16,7 +16,8 @@ var (
 		"session_id": true, "sid": true, "jsessionid": true, "phpsessid": true, "jwt": true, "otp": true, "assertion": true, "credential": true,
 		"x_amz_credential": true,
 	}
-	secretEndings = []string{"token", "secret", "password", "passwd", "passphrase", "signature", "apikey", "api_key", "access_key", "accesskey", "private_key", "secret_key"}
+	secretEndings = []string{"token", "secret", "password", "passwd", "passphrase", "signature", "apikey", "api_key", "access_key", "accesskey", "private_key", "secret_key",
+		"sessionid", "session_id", "session_key", "subscription_key", "assertion", "token_hint", "samlresponse", "passcode", "password1", "password2", "password_confirmation"}
 )
 
 // mayEnd says which bytes a secret name can end in, in either case: most names are ruled out by it. Those with a byte of mayBe are looked at
@@ -24,7 +25,10 @@ var (
 var mayEnd, mayBe = func() (last, odd [256]bool) {
 	note := func(name string) {
 		c := name[len(name)-1]
-		last[c], last[c-'a'+'A'] = true, true
+		last[c] = true
+		if c >= 'a' {
+			last[c-'a'+'A'] = true
+		}
 	}
 	for name := range secretParameters {
 		note(name)
