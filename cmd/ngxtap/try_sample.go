@@ -72,15 +72,19 @@ func (s *trialLog) read(file int, f io.Reader) error {
 	in := bufio.NewReaderSize(r, s.bounds.line+2)
 	for n := 1; ; n++ {
 		raw, err := in.ReadSlice('\n')
-		if len(raw) > 0 && (len(s.lines) >= s.bounds.lines || len(s.data)+len(raw) > s.bounds.bytes) {
+		if len(raw) > 0 && (len(s.lines)+s.long >= s.bounds.lines || s.blank >= s.bounds.bytes || len(s.data)+len(raw) > s.bounds.bytes) {
 			s.more = true
 			return nil
 		}
 		switch text := bytes.TrimRight(raw, "\r\n"); {
 		case errors.Is(err, bufio.ErrBufferFull):
 			s.long++
-			for errors.Is(err, bufio.ErrBufferFull) {
-				_, err = in.ReadSlice('\n')
+			for size := 0; errors.Is(err, bufio.ErrBufferFull); {
+				if size += len(raw); size > s.bounds.bytes { // perhaps it never ends: /dev/zero, a file that was made with a hole
+					s.more = true
+					return nil
+				}
+				raw, err = in.ReadSlice('\n')
 			}
 		case len(text) > 0:
 			start := len(s.data)
