@@ -9,6 +9,7 @@ import (
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/pipeline"
+	"ngxtap/pkg/schema"
 )
 
 // kitFunctions are what the kit's js_set lines call.
@@ -50,6 +51,7 @@ func checkKit(r *report, s *config.Site, conf *logformat.Conf, formats []*pipeli
 		checkDuplicates(k, f.LogFormat())
 		checkDumps(k, f.LogFormat(), s.Headers.Keep)
 	}
+	checkPromoted(k, formats)
 	if conf == nil {
 		return // the site's own file has the format; nothing tells who writes the log
 	}
@@ -167,5 +169,30 @@ func checkDumps(k kit, f *logformat.Format, keep []string) {
 		k.warn(whatKit, "%s: log_format %s: $%s is named like all headers in one value, where nobody can tell what is secret: it is hidden as a whole. Log the kit's "+
 			"$ngxtap_request_headers and $ngxtap_response_headers (nginx/README.md), whose headers are told apart; JSON of headersIn or rawHeadersIn will do under these "+
 			"names too", place(d), d.Name, c.Name)
+	}
+}
+
+// checkPromoted warns of fields that no variable of any format can fill.
+func checkPromoted(k kit, formats []*pipeline.Format) {
+	type promoted struct{ header, field string }
+	var all []promoted
+	filled := map[promoted]bool{}
+	for _, f := range formats {
+		for _, field := range f.Event().Fields() {
+			if p := (promoted{field.Header, field.Name}); field.Source == schema.Promoted {
+				filled[p] = filled[p] || len(field.Columns) > 0
+				all = append(all, p)
+			}
+		}
+	}
+	for i, p := range all {
+		if filled[p] || slices.Contains(all[:i], p) {
+			continue
+		}
+		hint := ""
+		if strings.Contains(p.header, "_") {
+			hint = fmt.Sprintf("; the header of $http_%s is named %s", p.header, strings.ReplaceAll(p.header, "_", "-"))
+		}
+		k.warn(whatKit, "headers.promote: no format has a variable for the header %s, so the field %s is always null%s", p.header, p.field, hint)
 	}
 }

@@ -125,3 +125,11 @@ func TestMoreNames(t *testing.T) {
 		}
 	}
 }
+
+// TestAllowedSpelling: who allows x-a has not allowed x_a, which another program may read as the same header.
+func TestAllowedSpelling(t *testing.T) {
+	for allow, want := range map[string]string{"x-a": `{"x-a":["1"]}`, "x_a": `{"x-a":["1"],"x_a":["2"]}`} {
+		r := newRig(t, logformat.EscapeDefault, `"$ngxtap_request_headers"`, Options{Headers: HeaderRules{Allow: []string{allow}}})
+		r.wantFields(t, `"X-A=1&X_A=2&B=3"`, map[string]string{"request_headers": want})
+	}
+}

@@ -3,6 +3,7 @@ package avro
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ type headerFilter struct {
 }
 
 func newHeaderFilter(r *HeaderRules) *headerFilter {
-	f := &headerFilter{allow: newNameSet(r.Allow), deny: newNameSet(withDashes(r.Deny)), maxHeaders: r.MaxHeaders, maxValue: r.MaxValue}
+	f := &headerFilter{allow: newNameSet(slices.Concat(r.Allow, withDashes(r.Allow))), deny: newNameSet(withDashes(r.Deny)), maxHeaders: r.MaxHeaders, maxValue: r.MaxValue}
 	if f.maxHeaders <= 0 {
 		f.maxHeaders = math.MaxInt
 	}
@@ -31,7 +32,8 @@ func newHeaderFilter(r *HeaderRules) *headerFilter {
 	return f
 }
 
-// withDashes returns names with dashes for their underscores: who denies x_secret, as $http_x_secret is written, means X-Secret.
+// withDashes returns names with dashes for their underscores: who denies x_secret, as $http_x_secret is written, means X-Secret. To allow x_secret allows both,
+// to allow x-secret not x_secret.
 func withDashes(names []string) []string {
 	out := make([]string, 0, len(names))
 	for _, n := range names {

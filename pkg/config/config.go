@@ -289,9 +289,9 @@ type Headers struct {
 	PreviousHashKey Secret `yaml:"previous_hash_key" example:"${PREVIOUS_HASH_KEY}"`
 	// Cookies says what happens to single cookies.
 	Cookies Cookies `yaml:"cookies"`
-	// Allow lists the headers that become part of events; "*" may begin or end a name. Default: all.
+	// Allow lists the headers that become part of events; "*" may begin or end a name, and x_app means x-app too. Default: all.
 	Allow []string `yaml:"allow" form:"header" example:"[user-agent, 'x-app-*']"`
-	// Deny lists headers, in the same way, that never do, also if Allow has them; x_internal means x-internal too.
+	// Deny lists headers, in the same way, that never do, also if Allow has them.
 	Deny []string `yaml:"deny" form:"header" example:"[x-internal]"`
 	// MaxHeaders is how many header values of one request or response an event holds; the rest is left out, counted, and named in the field
 	// cut.
