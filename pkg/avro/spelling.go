@@ -45,6 +45,14 @@ var mayEnd, mayBe = func() (last, odd [256]bool) {
 // aroundNames is what may stand around a name, and what servers take away.
 const aroundNames = " \t\r\n\x00+.\"'<>"
 
+// around has the bytes of aroundNames: bytes.Trim makes such a set for each call.
+var around = func() (set [256]bool) {
+	for _, c := range []byte(aroundNames) {
+		set[c] = true
+	}
+	return set
+}()
+
 // parameter tells whether the value of a parameter is secret. name is as the client wrote it. Of an array, user[password] or token[], each part
 // counts.
 func (s *Secrets) parameter(name []byte) bool {
@@ -91,7 +99,12 @@ func isOdd(name []byte) bool {
 
 // isSecretName tells whether a name that was decoded is secret. It writes into it.
 func isSecretName(name []byte) bool {
-	name = bytes.Trim(name, aroundNames)
+	for len(name) > 0 && around[name[0]] {
+		name = name[1:]
+	}
+	for len(name) > 0 && around[name[len(name)-1]] {
+		name = name[:len(name)-1]
+	}
 	for i, c := range name {
 		if c == '-' || c == '.' || c == '+' || c == ' ' {
 			name[i] = '_'
