@@ -46,8 +46,8 @@ The formats come from nginx.conf, not from here. It is printed, or written into 
 What was not taken over is told on standard error as FILE:LINE: KEY: why. Files are read together: name all that belong to one pipeline.`,
 			Example: "  ngxtap import " + r.name + " OLD --out /etc/ngxtap && ngxtap check",
 			Args:    cobra.MinimumNArgs(1),
-			RunE: func(_ *cobra.Command, files []string) error {
-				return failed(a.runImport(r.name, r.read, files, out))
+			RunE: func(c *cobra.Command, files []string) error {
+				return failed(untilStopped(c.Context(), func() error { return a.runImport(r.name, r.read, files, out) }))
 			},
 		}
 		sub.Flags().StringVar(&out, "out", "", "write ngxtap.yaml and sites.d/*.yaml into this folder")

@@ -26,8 +26,8 @@ func (a *app) parseCmd() *cobra.Command {
 standard error as FILE:LINE:COLUMN: reason, and the exit code is then 3. Nothing is sent anywhere. Secrets are hashed with a key
 made up for this run.`,
 		Example: `  ngxtap parse --nginx-conf /etc/nginx/nginx.conf --format main /var/log/nginx/access.log | head -3`,
-		RunE: func(_ *cobra.Command, files []string) error {
-			return failed(a.parse(&s, files))
+		RunE: func(c *cobra.Command, files []string) error {
+			return failed(untilStopped(c.Context(), func() error { return a.parse(&s, files) }))
 		},
 	}
 	formatFlags(cmd, &s)

@@ -34,7 +34,9 @@ turn, and the one that fits the most lines is taken. Exit code: 0 if every line 
   ngxtap try --nginx-conf shop/nginx.conf --format main sample.log.gz
   ngxtap try --log-format '$remote_addr "$request" $status' sample.log`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, files []string) error { return failed(a.try(&o, files)) },
+		RunE: func(c *cobra.Command, files []string) error {
+			return failed(untilStopped(c.Context(), func() error { return a.try(&o, files) }))
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.site.AccessLog.NginxConf, "nginx-conf", "", "the nginx.conf that formats are read from (default "+defaultNginxConf+" if it is there)")
