@@ -66,6 +66,9 @@ complete zsh zsh/site-functions/_ngxtap     # of others
 complete fish fish/vendor_completions.d/ngxtap.fish
 # The JSON Schemas, and the examples that name them where they are then.
 put 0644 usr/share/ngxtap/schema configs/schema/*.json
+# For Prometheus and Grafana, which run elsewhere: alert rules and the dashboard.
+put 0644 usr/share/ngxtap/prometheus configs/prometheus/ngxtap.rules.yaml
+put 0644 usr/share/ngxtap/grafana configs/grafana/ngxtap.json
 install -d -m 0755 "$STAGE/etc"
 for example in ngxtap.yaml sites.d/shop.yaml.example; do
 	sed '1s|=.*schema/|=/usr/share/ngxtap/schema/|' "configs/$example" >"$STAGE/etc/${example##*/}"
