@@ -8,6 +8,7 @@ import (
 	"context"
 	"io"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -68,6 +69,16 @@ func TestReadersOfLogsCanBeStopped(t *testing.T) {
 		stop()
 		if got := <-code; got != exitFailed {
 			t.Errorf("%q: exit code %d", args, got)
+		}
+	}
+}
+
+func TestImportReadsConfigurationsOnly(t *testing.T) {
+	for _, shipper := range []string{"logstash", "filebeat"} {
+		var errs bytes.Buffer
+		if code := run(t.Context(), []string{"import", shipper, "/dev/zero"}, stdio{bytes.NewReader(nil), io.Discard, &errs}); code != exitFailed ||
+			!strings.Contains(errs.String(), "/dev/zero is larger than 16 MiB: that is no configuration") {
+			t.Errorf("%s: exit code %d: %s", shipper, code, &errs)
 		}
 	}
 }

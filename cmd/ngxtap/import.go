@@ -56,10 +56,27 @@ What was not taken over is told on standard error as FILE:LINE: KEY: why. Files 
 	return cmd
 }
 
+
+// maxSource is more than any configuration has; a log or a device that was named by mistake has more.
+const maxSource = 16 << 20
+
+// readSource reads another shipper's configuration.
+func readSource(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	if err == nil && len(text) > maxSource {
+		err = fmt.Errorf("%s is larger than %d MiB: that is no configuration", name, maxSource>>20)
+	}
+	return text, err
+}
 func (a *app) runImport(from string, read func(*imported, string, []byte) error, files []string, out string) error {
 	im := &imported{}
 	for _, name := range files {
-		text, err := os.ReadFile(name)
+		text, err := readSource(name)
 		if err != nil {
 			return err
 		}

@@ -122,6 +122,7 @@ func TestRPM(t *testing.T) {
 	for _, want := range []string{"-rwxr-xr-x root:root  /usr/bin/ngxtap\n", "-rw-r----- root:ngxtap cn /etc/ngxtap/ngxtap.yaml\n", "-rw-r--r-- root:root cn /etc/ngxtap/sites.d/shop.yaml.example\n",
 		"-rw-r--r-- root:root  /usr/lib/systemd/system/ngxtap.service\n", "-rw-r--r-- root:root  /usr/lib/sysusers.d/ngxtap.conf\n",
 		"-rw-r--r-- root:root  /usr/share/ngxtap/nginx/ngxtap.js\n", "-rw-r--r-- root:root  /usr/share/ngxtap/schema/site.schema.json\n",
+		"-rw-r--r-- root:root  /usr/share/ngxtap/prometheus/ngxtap.rules.yaml\n", "-rw-r--r-- root:root  /usr/share/ngxtap/grafana/ngxtap.json\n",
 		"-rw-r--r-- root:root  /usr/share/man/man1/ngxtap.1.gz\n", "-rw-r--r-- root:root  /usr/share/man/man1/ngxtap-quarantine-replay.1.gz\n",
 		"-rw-r--r-- root:root  /usr/share/man/man5/ngxtap.yaml.5.gz\n", "-rw-r--r-- root:root  /usr/share/bash-completion/completions/ngxtap\n",
 		"-rw-r--r-- root:root  /usr/share/zsh/site-functions/_ngxtap\n", "-rw-r--r-- root:root  /usr/share/fish/vendor_completions.d/ngxtap.fish\n"} {
