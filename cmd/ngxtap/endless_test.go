@@ -15,13 +15,13 @@ import (
 	"ngxtap/pkg/config"
 )
 
-// endless reads as one byte again and again, and counts.
-type endless struct {
+// unending reads as one byte again and again, and counts.
+type unending struct {
 	b    byte
 	read int64
 }
 
-func (e *endless) Read(p []byte) (int, error) {
+func (e *unending) Read(p []byte) (int, error) {
 	for i := range p {
 		p[i] = e.b
 	}
@@ -31,7 +31,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestTryReadsNoMoreThanItSays(t *testing.T) {
 	for name, b := range map[string]byte{"one line without an end": 0, "blank lines": '\n', "short blank lines": '\r'} {
-		in := &endless{b: b}
+		in := &unending{b: b}
 		s, err := (&app{stdio: stdio{in: in}}).readSample([]string{"-"}, 1000)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -1,21 +1,17 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
+
+	"ngxtap/pkg/importer"
 )
 
 func (a *app) importCmd() *cobra.Command {
@@ -31,10 +27,10 @@ what to do instead; nothing is passed over in silence. No password is copied.`,
 	}
 	readers := []struct {
 		name, use, short string
-		read             func(*imported, string, []byte) error
+		read             func(*importer.Result, string, []byte) error
 	}{
-		{"logstash", "logstash FILE…", "Make a configuration from pipelines of Logstash", readLogstash},
-		{"filebeat", "filebeat FILE…", "Make a configuration from filebeat.yml and modules.d/nginx.yml", readFilebeat},
+		{"logstash", "logstash FILE…", "Make a configuration from pipelines of Logstash", (*importer.Result).Logstash},
+		{"filebeat", "filebeat FILE…", "Make a configuration from filebeat.yml and modules.d/nginx.yml", (*importer.Result).Filebeat},
 	}
 	for _, r := range readers {
 		var out string
@@ -56,7 +52,6 @@ What was not taken over is told on standard error as FILE:LINE: KEY: why. Files 
 	return cmd
 }
 
-
 // maxSource is more than any configuration has; a log or a device that was named by mistake has more.
 const maxSource = 16 << 20
 
@@ -73,8 +68,9 @@ func readSource(name string) ([]byte, error) {
 	}
 	return text, err
 }
-func (a *app) runImport(from string, read func(*imported, string, []byte) error, files []string, out string) error {
-	im := &imported{}
+
+func (a *app) runImport(from string, read func(*importer.Result, string, []byte) error, files []string, out string) error {
+	im := &importer.Result{}
 	for _, name := range files {
 		text, err := readSource(name)
 		if err != nil {
@@ -84,12 +80,12 @@ func (a *app) runImport(from string, read func(*imported, string, []byte) error,
 			return err
 		}
 	}
-	im.finish()
-	if len(im.sites) == 0 {
-		im.print(a.err)
+	im.Finish()
+	if im.Sites() == 0 {
+		printNotes(a.err, im)
 		return fmt.Errorf("%s has no input that reads an access log of this host; name the %s configuration of the host that Nginx runs on", strings.Join(files, ", "), from)
 	}
-	docs, err := im.documents(from, files)
+	docs, err := im.Documents(from, files)
 	if err != nil {
 		return err
 	}
@@ -101,217 +97,22 @@ func (a *app) runImport(from string, read func(*imported, string, []byte) error,
 	if err != nil {
 		return err
 	}
-	im.print(a.err)
+	printNotes(a.err, im)
 	next := "write these files and run: ngxtap check"
 	if out != "" {
-		next = "look at " + filepath.Join(out, docs[0].name) + ", then run: ngxtap check -c " + filepath.Join(out, docs[0].name)
+		next = "look at " + filepath.Join(out, docs[0].Name) + ", then run: ngxtap check -c " + filepath.Join(out, docs[0].Name)
 	}
-	fmt.Fprintf(a.err, "ngxtap: %s; %s\n", count(len(im.sites), "site"), next)
+	fmt.Fprintf(a.err, "ngxtap: %s; %s\n", count(im.Sites(), "site"), next)
 	return nil
 }
 
-// imported is what was found in another shipper's configuration.
-type imported struct {
-	kafka struct {
-		Brokers     []string  `yaml:"brokers,omitempty,flow"`
-		Compression string    `yaml:"compression,omitempty"`
-		TLS         *impTLS   `yaml:"tls,omitempty"`
-		SASL        *impLogin `yaml:"sasl,omitempty"`
-	}
-	registry string
-	sites    []importedSite
-	notes    []note
-	login    string // where the password stood
-}
-
-type impTLS struct {
-	Enabled  bool   `yaml:"enabled,omitempty"`
-	CAFile   string `yaml:"ca_file,omitempty"`
-	CertFile string `yaml:"cert_file,omitempty"`
-	KeyFile  string `yaml:"key_file,omitempty"`
-}
-
-type impLogin struct {
-	Mechanism string `yaml:"mechanism"`
-	Username  string `yaml:"username"`
-	Password  string `yaml:"password"`
-}
-
-// importedSite is an access log, or several of one input.
-type importedSite struct {
-	name    string
-	paths   []string
-	startAt string
-	topic   string // of the old events, empty if not known
-	where   string
-}
-
-// note is something that was not taken over as it was.
-type note struct{ where, key, text string }
-
-func (im *imported) note(where, key, format string, args ...any) {
-	im.notes = append(im.notes, note{where, key, fmt.Sprintf(format, args...)})
-}
-
-func (im *imported) print(w io.Writer) {
-	for _, n := range im.notes {
-		fmt.Fprintf(w, "%s: %s: %s\n", oneLine(n.where), oneLine(n.key), indented(oneLine(n.text)))
-	}
-}
-
-func (im *imported) tls() *impTLS {
-	if im.kafka.TLS == nil {
-		im.kafka.TLS = &impTLS{}
-	}
-	return im.kafka.TLS
-}
-
-func (im *imported) sasl() *impLogin {
-	if im.kafka.SASL == nil {
-		im.kafka.SASL = &impLogin{}
-	}
-	return im.kafka.SASL
-}
-
-// addSite takes over an input's files. Names of rotated files are cut off: ngxtap finds those by itself.
-func (im *imported) addSite(where string, paths []string, startAt, topic string) {
-	var logs []string
-	for _, p := range paths {
-		p = strings.Trim(p, "\"' ")
-		base := path.Base(p)
-		switch {
-		case p == "":
-			continue
-		case strings.ContainsAny(p, "\\") || len(p) > 1 && p[1] == ':':
-			im.note(where, p, "not taken over: ngxtap runs beside Nginx on Linux")
-			continue
-		case strings.Contains(p, "${") || strings.Contains(p, "%{"):
-			im.note(where, p, "not taken over: write the path itself into access_log.paths")
-			continue
-		case strings.Contains(base, "error"):
-			im.note(where, p, "not taken over: ngxtap ships access logs; an error log has no log_format")
-			continue
-		case !strings.Contains(base, "access") && !strings.Contains(p, "nginx"):
-			im.note(where, p, "not taken over: it does not look like an access log of Nginx; if it is one, add a file for it to sites.d")
-			continue
-		case strings.Contains(p, "**"):
-			im.note(where, p, "not taken over: \"**\" is not known here; name each folder, or one \"*\" for one level")
-			continue
-		}
-		if cut := rotatedEnd.ReplaceAllString(p, ""); cut != p && strings.HasSuffix(cut, ".log") {
-			im.note(where, p, "taken over as %s: rotated files are found by themselves", cut)
-			p = cut
-		}
-		if !slices.Contains(logs, p) {
-			logs = append(logs, p)
-		}
-	}
-	if len(logs) > 0 {
-		im.sites = append(im.sites, importedSite{siteName(logs[0]), logs, startAt, topic, where})
-	}
-}
-
-// rotatedEnd is what globs for rotated files end in.
-var rotatedEnd = regexp.MustCompile(`[*?.\[\]0-9-]+$|\.?\*?\.gz$`)
-
-var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
-
-// siteName makes a name from a log's: shop for shop.access.log and shop/access.log.
-func siteName(log string) string {
-	base := path.Base(log)
-	for _, end := range []string{".log", "access", "."} {
-		base = strings.TrimSuffix(base, end)
-	}
-	base = strings.Trim(notInName.ReplaceAllString(base, ""), "._-")
-	if base == "" {
-		base = strings.Trim(notInName.ReplaceAllString(path.Base(path.Dir(log)), ""), "._-")
-	}
-	return cmp.Or(base, "nginx")
-}
-
-// finish makes names unique and says what holds for all.
-func (im *imported) finish() {
-	seen := map[string]int{}
-	for i := range im.sites {
-		s := &im.sites[i]
-		if seen[s.name]++; seen[s.name] > 1 {
-			s.name = fmt.Sprintf("%s-%d", s.name, seen[s.name])
-		}
-		if s.topic != "" {
-			im.note(s.where, "topic", "%s is not taken over: what is in it is no Avro, and would not be read beside it. Events go to nginx.%s.access (or set topic)", s.topic, s.name)
-		}
-	}
-	if len(im.sites) > 0 && len(im.kafka.Brokers) == 0 {
-		im.note(im.sites[0].where, "kafka", "no brokers were found here: set kafka.brokers")
-	}
-	if im.login != "" {
-		im.note(im.login, "password", "not copied: put it into the file kafka.password beside ngxtap.yaml, readable only by the user of ngxtap")
-	}
-}
-
-// document is one file of the configuration.
-type document struct {
-	name string
-	text []byte
-}
-
-func (im *imported) documents(from string, files []string) ([]document, error) {
-	var names []string
-	for _, f := range files {
-		names = append(names, oneLine(f))
-	}
-	head := fmt.Sprintf("# Made by ngxtap import %s from %s. Every key: ngxtap config example.\n", from, strings.Join(names, ", "))
-	var d struct {
-		Kafka    any `yaml:"kafka,omitempty"`
-		Registry any `yaml:"registry,omitempty"`
-	}
-	if len(im.kafka.Brokers) > 0 || im.kafka.TLS != nil || im.kafka.SASL != nil || im.kafka.Compression != "" {
-		d.Kafka = im.kafka
-	}
-	if im.registry != "" {
-		d.Registry = map[string]string{"url": im.registry}
-	}
-	docs := make([]document, 1, 1+len(im.sites))
-	var err error
-	if docs[0], err = newDocument("ngxtap.yaml", head, d); err != nil {
-		return nil, err
-	}
-	for _, s := range im.sites {
-		var y struct {
-			Site      string `yaml:"site"`
-			AccessLog struct {
-				Paths   []string `yaml:"paths,flow"`
-				StartAt string   `yaml:"start_at,omitempty"`
-			} `yaml:"access_log"`
-		}
-		y.Site, y.AccessLog.Paths, y.AccessLog.StartAt = s.name, s.paths, s.startAt
-		doc, err := newDocument("sites.d/"+s.name+".yaml", head, y)
-		if err != nil {
-			return nil, err
-		}
-		docs = append(docs, doc)
-	}
-	return docs, nil
-}
-
-func newDocument(name, head string, v any) (document, error) {
-	var b bytes.Buffer
-	b.WriteString(head)
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	if err := errors.Join(e.Encode(v), e.Close()); err != nil {
-		return document{}, fmt.Errorf("write %s: %w", name, err)
-	}
-	return document{name, bytes.TrimSuffix(b.Bytes(), []byte("{}\n"))}, nil
-}
-
-func printDocuments(w io.Writer, docs []document) error {
+func printDocuments(w io.Writer, docs []importer.Document) error {
 	for i, d := range docs {
 		sep := ""
 		if i > 0 {
 			sep = "\n---\n"
 		}
-		if _, err := fmt.Fprintf(w, "%s# %s\n%s", sep, d.name, d.text); err != nil {
+		if _, err := fmt.Fprintf(w, "%s# %s\n%s", sep, d.Name, d.Text); err != nil {
 			return err
 		}
 	}
@@ -319,17 +120,17 @@ func printDocuments(w io.Writer, docs []document) error {
 }
 
 // writeDocuments writes all files or, if one is there already, none.
-func writeDocuments(dir string, docs []document) error {
+func writeDocuments(dir string, docs []importer.Document) error {
 	for _, d := range docs {
-		if _, err := os.Lstat(filepath.Join(dir, d.name)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(dir, d.Name)); !errors.Is(err, fs.ErrNotExist) {
 			if err == nil {
 				err = errors.New("is there already")
 			}
-			return fmt.Errorf("%s: %w; nothing was written: name another folder with --out", filepath.Join(dir, d.name), err)
+			return fmt.Errorf("%s: %w; nothing was written: name another folder with --out", filepath.Join(dir, d.Name), err)
 		}
 	}
 	for _, d := range docs {
-		name := filepath.Join(dir, d.name)
+		name := filepath.Join(dir, d.Name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err
 		}
@@ -337,10 +138,16 @@ func writeDocuments(dir string, docs []document) error {
 		if err != nil {
 			return err
 		}
-		_, err = f.Write(d.text)
+		_, err = f.Write(d.Text)
 		if err = errors.Join(err, f.Close()); err != nil {
 			return fmt.Errorf("write %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+func printNotes(w io.Writer, im *importer.Result) {
+	for _, n := range im.Notes {
+		fmt.Fprintf(w, "%s: %s: %s\n", oneLine(n.Where), oneLine(n.Key), oneLine(n.Text))
+	}
 }

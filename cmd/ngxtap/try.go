@@ -62,6 +62,9 @@ func (a *app) try(o *tryOptions, files []string) error {
 	if err != nil {
 		return err
 	}
+	if len(s.lines) == 0 && s.long > 0 {
+		return fmt.Errorf("%s has no line of %d bytes or fewer: it is no access log", s.about().names(), s.bounds.line)
+	}
 	if len(s.lines) == 0 {
 		return fmt.Errorf("no line in %s; try a log that has some", s.about().names())
 	}

@@ -73,7 +73,7 @@ func (s *trialLog) read(file int, f io.Reader) error {
 	in := bufio.NewReaderSize(r, s.bounds.line+2)
 	for n := 1; ; n++ {
 		raw, err := in.ReadSlice('\n')
-		if s.taken += len(raw); len(raw) > 0 && (len(s.lines) >= s.bounds.lines || s.taken > s.bounds.bytes) {
+		if s.taken += len(raw); len(raw) > 0 && (len(s.lines)+s.long >= s.bounds.lines || s.taken > s.bounds.bytes) {
 			s.more = true
 			return nil
 		}

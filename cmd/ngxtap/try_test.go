@@ -155,3 +155,31 @@ func tryLines(t *testing.T, lines []string) *trial {
 	}
 	return got
 }
+
+// What never ends, or never ends a line, is read no further than a sample may be.
+func TestTryReadsNoMoreThanASample(t *testing.T) {
+	for name, piece := range map[string]string{"one line": "\x00", "blank lines": "\n", "lines": "a\n", "long lines": strings.Repeat("x", 3000) + "\n"} {
+		s := &trialLog{files: []string{"-"}, stdin: &endless{piece: piece}}
+		s.bounds.lines, s.bounds.bytes, s.bounds.line = 1000, 1<<20, 2000
+		if err := s.readFile(0, "-"); err != nil {
+			t.Fatal(err)
+		}
+		if read := s.stdin.(*endless).read; !s.more || read > 8<<20 {
+			t.Errorf("%s: read %d bytes, more %v", name, read, s.more)
+		}
+	}
+}
+
+// endless gives the same text again and again.
+type endless struct {
+	piece string
+	read  int
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = e.piece[(e.read+i)%len(e.piece)]
+	}
+	e.read += len(b)
+	return len(b), nil
+}

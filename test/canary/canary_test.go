@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -83,9 +84,12 @@ func (w *world) ship() {
 	for i, s := range w.sites {
 		w.host.AwaitBytes(w.t, d, s, w.bytes[i], long)
 	}
-	for _, page := range []string{"/metrics", "/healthz"} {
-		w.said[page] = get(w.t, "http://"+w.host.Admin+page)
+	for _, page := range []string{"/metrics", "/healthz", "/readyz", "/livez", "/", "/api/v1/status"} {
+		if w.said[page] = get(w.t, "http://"+w.host.Admin+page); w.said[page] == "" {
+			w.t.Errorf("%s is empty", page)
+		}
 	}
+	w.run("top", "--once", "--addr", w.host.Admin)
 	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", d.PID()))
 	if err != nil || !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), "Max core file size 0 0") {
 		w.t.Errorf("the daemon may write a core, which would hold lines: %v\n%s", err, limits)
@@ -179,6 +183,7 @@ func TestNoMarkLeaves(t *testing.T) {
 		{"hash", "MaRkOfHaSh", "headers: {promote: [authorization, cookie, referer, 'response:set-cookie']}"},
 		{"drop", "MaRkOfDrOp", "headers: {secrets: drop}\naddresses: hash"},
 		{"short", "MaRkOfShOrT", "headers: {max_value: 100, max_headers: 7}\naddresses: truncate"}, // what is cut is hidden first
+		{"encrypt", "MaRkOfEnCrYpT", "addresses: encrypt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, c.name+"-", c.word, c.extra)
@@ -195,10 +200,18 @@ func TestNoMarkLeaves(t *testing.T) {
 				if err := os.WriteFile(conf, []byte("events {}\nhttp {\n"+text+"}\n"), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				if out := w.run("parse", "--nginx-conf", conf, "--format", "main", w.logs[i]); !strings.Contains(out, "lines rejected") || !strings.Contains(out, `"shop.example"`) {
+				out := w.run("parse", "--nginx-conf", conf, "--format", "main", w.logs[i])
+				if !strings.Contains(out, "lines rejected") || !strings.Contains(out, `"shop.example"`) {
 					t.Errorf("parse did not get to work: %.300s", out)
 				}
+				w.look(conf, i, out)
 			}
+			w.run("headers", "-c", w.host.Config)
+			if out := w.run("headers", "--json", "-c", w.host.Config); !strings.Contains(out, `"authorization"`) {
+				t.Errorf("the census has no name of a secret header: %.300s", out)
+			}
+			w.run("config", "-c", w.host.Config)
+			w.run("schema", "history", "-c", w.host.Config)
 			w.run("check", "--user", "", "-c", w.host.Config)
 			key := filepath.Join(w.host.Dir, "state", "hash.key")
 			if err := os.Rename(key, key+".away"); err != nil { // as on another host
@@ -209,6 +222,28 @@ func TestNoMarkLeaves(t *testing.T) {
 			}
 			w.wantSilence(c.word)
 		})
+	}
+}
+
+// look runs the commands that show single lines, on one that fits and on the first that parse refused.
+func (w *world) look(conf string, i int, parsed string) {
+	w.t.Helper()
+	w.run("try", "--nginx-conf", conf, w.logs[i])
+	w.run("try", "--json", "--nginx-conf", conf, w.logs[i])
+	refused := regexp.MustCompile(regexp.QuoteMeta(w.logs[i]) + `:\d+`).FindString(parsed)
+	if refused == "" {
+		w.t.Fatalf("parse names no line of %s: %.300s", w.logs[i], parsed)
+	}
+	for _, line := range []string{w.logs[i] + ":1", refused} {
+		for _, how := range []string{"", "--json"} {
+			args := []string{"explain", line, "-c", w.host.Config, "--site", w.sites[i]}
+			if how != "" {
+				args = append(args, how)
+			}
+			if out := w.run(args...); len(out) < 100 {
+				w.t.Errorf("explain %s says nothing: %s", line, out)
+			}
+		}
 	}
 }
 

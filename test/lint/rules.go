@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"pkg/config":    {},
 	"pkg/login":     {},
 	"pkg/logrotate": {},
+	"pkg/importer":  {},
 	"pkg/admin":     {},
 	"pkg/embedded":  {},
 	"pkg/testkit":   {everything},

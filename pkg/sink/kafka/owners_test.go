@@ -89,8 +89,9 @@ func TestClonesStartTogether(t *testing.T) {
 				t.Fatalf("%d went on, %d stopped: %v", left, stopped, done)
 			}
 			t.Logf("%d went on, %d stopped, %d producer ids", left, stopped, inits.Load())
-			if n := inits.Load(); n < 2 || n > 6 {
-				t.Errorf("%d producer ids were asked for: they fence each other back and forth", n)
+			// Who stopped may have seen the owner before it asked for an id.
+			if n := inits.Load(); int(n) < left || n > 6 {
+				t.Errorf("%d producer ids were asked for by %d that went on: they fence each other back and forth, or share one", n, left)
 			}
 			var want []string
 			for i := range lines {

@@ -41,7 +41,7 @@ access_log: {paths: [/var/log/ngxtest/access.log], log_format: '\$status \$uri'}
 EOT
 systemctl start ngxtap || echo "FAIL: systemctl start"
 want ActiveState active "$(show ActiveState)"
-until_is StatusText "0 of 1 site running; shop waiting for Kafka at 127.0.0.1:9092"
+until_is StatusText "0 of 1 site running; shop waiting for Kafka at 127.0.0.1:9092; lag 792 B"
 
 step "with a broker and a credential"
 mkdir -p /etc/systemd/system/ngxtap.service.d

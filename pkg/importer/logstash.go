@@ -1,4 +1,4 @@
-package main
+package importer
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// readLogstash takes over what a pipeline of Logstash says.
-func readLogstash(im *imported, file string, text []byte) error {
+// Logstash takes over what a pipeline says. An error names file and line.
+func (im *Result) Logstash(file string, text []byte) error {
 	plugins, err := parseLogstash(file, string(text))
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func logstashFilter(name string) string {
 	return "not taken over: ngxtap changes nothing but secrets; do it where the topic is read"
 }
 
-func (im *imported) logstashFile(file string, p *lsPlugin, topic string) {
+func (im *Result) logstashFile(file string, p *lsPlugin, topic string) {
 	var paths []string
 	startAt := "end" // Logstash's default
 	where := fmt.Sprintf("%s:%d", file, p.line)
@@ -93,7 +93,7 @@ func (im *imported) logstashFile(file string, p *lsPlugin, topic string) {
 	im.addSite(where, paths, startAt, topic)
 }
 
-func (im *imported) logstashKafka(file string, p *lsPlugin) {
+func (im *Result) logstashKafka(file string, p *lsPlugin) {
 	if p.when != "" {
 		im.note(fmt.Sprintf("%s:%d", file, p.line), "if "+p.when, "not taken over: all lines of a site go to its topic")
 	}
@@ -134,7 +134,7 @@ func (im *imported) logstashKafka(file string, p *lsPlugin) {
 	}
 }
 
-func (im *imported) codec(at string, v lsValue) {
+func (im *Result) codec(at string, v lsValue) {
 	if v.codec != nil {
 		for _, s := range v.codec.settings {
 			if s.name == "endpoint" && len(s.value.texts()) > 0 {
@@ -148,7 +148,7 @@ func (im *imported) codec(at string, v lsValue) {
 }
 
 // brokers takes over addresses, which come as a list or as one text with commas.
-func (im *imported) brokers(at string, values []string) {
+func (im *Result) brokers(at string, values []string) {
 	for _, v := range values {
 		for _, b := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
 			switch {
@@ -163,7 +163,7 @@ func (im *imported) brokers(at string, values []string) {
 	}
 }
 
-func (im *imported) compression(at, v string) {
+func (im *Result) compression(at, v string) {
 	switch v {
 	case "none", "gzip", "snappy", "lz4", "zstd":
 		im.kafka.Compression = v
@@ -172,7 +172,7 @@ func (im *imported) compression(at, v string) {
 	}
 }
 
-func (im *imported) protocol(v string) {
+func (im *Result) protocol(v string) {
 	if strings.HasSuffix(v, "SSL") {
 		im.tls().Enabled = true
 	}
@@ -181,7 +181,7 @@ func (im *imported) protocol(v string) {
 	}
 }
 
-func (im *imported) mechanism(at, v string) {
+func (im *Result) mechanism(at, v string) {
 	switch strings.ToUpper(v) {
 	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM":
 		im.sasl().Mechanism = strings.ToUpper(v)
@@ -193,7 +193,7 @@ func (im *imported) mechanism(at, v string) {
 var jaasUser = regexp.MustCompile(`\busername\s*=\s*["']?([^"'\s;]+)`)
 
 // jaas takes the user out of a JAAS configuration, and leaves the password there.
-func (im *imported) jaas(at, v string) {
+func (im *Result) jaas(at, v string) {
 	s := im.sasl()
 	if m := jaasUser.FindStringSubmatch(v); m != nil {
 		s.Username = m[1]
@@ -202,7 +202,7 @@ func (im *imported) jaas(at, v string) {
 }
 
 // password makes room for one that is not copied.
-func (im *imported) password(at string) {
+func (im *Result) password(at string) {
 	im.sasl().Password = "file:kafka.password"
 	im.login = at
 }

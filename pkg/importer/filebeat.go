@@ -1,4 +1,4 @@
-package main
+package importer
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readFilebeat takes over what filebeat.yml or a file of modules.d says.
-func readFilebeat(im *imported, file string, text []byte) error {
+// Filebeat takes over what filebeat.yml or a file of modules.d says. An error names file and line.
+func (im *Result) Filebeat(file string, text []byte) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return fmt.Errorf("%s: not valid YAML: %s", file, strings.TrimPrefix(err.Error(), "yaml: "))
@@ -44,7 +44,7 @@ func readFilebeat(im *imported, file string, text []byte) error {
 
 // filebeat is the reading of one file.
 type filebeat struct {
-	im    *imported
+	im    *Result
 	file  string
 	topic string
 	seen  int // settings met so far
@@ -304,7 +304,7 @@ func (fb *filebeat) kafka(s fbSetting, key string) {
 }
 
 // pem takes over the name of a file, and not a certificate that stands in the configuration itself.
-func (im *imported) pem(s fbSetting, to *string, key string) {
+func (im *Result) pem(s fbSetting, to *string, key string) {
 	if strings.Contains(s.node.Value, "BEGIN") {
 		im.note(s.at, s.key, "put it into a PEM file and name it in kafka.tls.%s", key)
 		return

@@ -1,6 +1,7 @@
-package main
+package importer
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,14 +50,14 @@ func TestImportedPaths(t *testing.T) {
 		{[]string{"${LOGS}/access.log"}, nil, 1},
 		{nil, nil, 0},
 	} {
-		im := &imported{}
+		im := &Result{}
 		im.addSite("f:1", c.in, "", "")
 		var got []string
 		for _, s := range im.sites {
 			got = append(got, s.paths...)
 		}
-		if !slices.Equal(got, c.want) || len(im.notes) != c.notes {
-			t.Errorf("%q: %q with notes %v, want %q with %d", c.in, got, im.notes, c.want, c.notes)
+		if !slices.Equal(got, c.want) || len(im.Notes) != c.notes {
+			t.Errorf("%q: %q with notes %v, want %q with %d", c.in, got, im.Notes, c.want, c.notes)
 		}
 	}
 }
@@ -73,13 +74,13 @@ func TestImportLogstashForgetsNothing(t *testing.T) {
 		{`output { kafka { key_serializer => "x" } }`, "key_serializer"},
 		{`output { if "a" == '}' { null { } } }`, "null"},
 	} {
-		im := &imported{}
-		if err := readLogstash(im, "f", []byte(c.pipeline)); err != nil {
+		im := &Result{}
+		if err := im.Logstash("f", []byte(c.pipeline)); err != nil {
 			t.Errorf("%s: %v", c.pipeline, err)
 			continue
 		}
-		if !slices.ContainsFunc(im.notes, func(n note) bool { return n.key == c.want && n.text != "" && strings.HasPrefix(n.where, "f:1") }) {
-			t.Errorf("%s: no note on %s in %v", c.pipeline, c.want, im.notes)
+		if !slices.ContainsFunc(im.Notes, func(n Note) bool { return n.Key == c.want && n.Text != "" && strings.HasPrefix(n.Where, "f:1") }) {
+			t.Errorf("%s: no note on %s in %v", c.pipeline, c.want, im.Notes)
 		}
 	}
 }
@@ -103,27 +104,32 @@ func TestParseLogstashErrors(t *testing.T) {
 }
 
 // What import writes is a configuration that loads, whatever it was made from.
-func checkImported(t *testing.T, im *imported) {
+func checkImported(t *testing.T, im *Result) {
 	t.Helper()
-	im.finish()
-	docs, err := im.documents("test", []string{"f"})
+	im.Finish()
+	docs, err := im.Documents("test", []string{"f"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range docs[1:] {
 		var s struct{ Site string }
-		if err := yaml.Unmarshal(d.text, &s); err != nil {
-			t.Fatalf("%v in\n%s", err, d.text)
+		if err := yaml.Unmarshal(d.Text, &s); err != nil {
+			t.Fatalf("%v in\n%s", err, d.Text)
 		}
 	}
 	if len(im.sites) == 0 || im.kafka.TLS != nil || im.kafka.SASL != nil || im.registry != "" {
 		return // names files and servers of its own
 	}
 	dir := t.TempDir()
-	if err := writeDocuments(dir, docs); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "sites.d"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Load(filepath.Join(dir, docs[0].name)); err != nil && !strings.Contains(err.Error(), "kafka.brokers") &&
+	for _, d := range docs {
+		if err := os.WriteFile(filepath.Join(dir, d.Name), d.Text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := config.Load(filepath.Join(dir, docs[0].Name)); err != nil && !strings.Contains(err.Error(), "kafka.brokers") &&
 		!strings.Contains(err.Error(), "is not a path or glob") && !strings.Contains(err.Error(), "start_at") {
 		t.Fatalf("%v in\n%s", err, docs)
 	}
@@ -138,8 +144,8 @@ func FuzzImportLogstash(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		im := &imported{}
-		if readLogstash(im, "f", text) == nil {
+		im := &Result{}
+		if im.Logstash("f", text) == nil {
 			checkImported(t, im)
 		}
 	})
@@ -155,8 +161,8 @@ func FuzzImportFilebeat(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		im := &imported{}
-		if readFilebeat(im, "f", text) == nil {
+		im := &Result{}
+		if im.Filebeat("f", text) == nil {
 			checkImported(t, im)
 		}
 	})
