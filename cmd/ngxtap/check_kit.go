@@ -5,9 +5,11 @@ import (
 	"slices"
 	"strings"
 
+	"ngxtap/pkg/avro"
 	"ngxtap/pkg/config"
 	"ngxtap/pkg/logformat"
 	"ngxtap/pkg/pipeline"
+	"ngxtap/pkg/schema"
 )
 
 // kitFunctions are what the kit's js_set lines call.
@@ -47,7 +49,9 @@ func checkKit(r *report, s *config.Site, conf *logformat.Conf, formats []*pipeli
 		}
 		checkJSON(k, f.LogFormat())
 		checkDuplicates(k, f.LogFormat())
+		checkDumps(k, f.LogFormat(), s.Headers.Keep)
 	}
+	checkPromoted(k, formats)
 	if conf == nil {
 		return // the site's own file has the format; nothing tells who writes the log
 	}
@@ -152,5 +156,43 @@ func checkDuplicates(k kit, f *logformat.Format) {
 			k.warn(whatSetCookie, "%s: log_format %s: of several Set-Cookie headers $%s holds the first (Nginx before 1.23), or all joined so that they can't be told "+
 				"apart; $ngxtap_response_headers of the kit has each", place(d), d.Name, c.Name)
 		}
+	}
+}
+
+// checkDumps warns of all headers in a variable that is not of the kit: of its form nothing is known, so all of it is hidden.
+func checkDumps(k kit, f *logformat.Format, keep []string) {
+	d := f.Definition()
+	for _, c := range f.Columns() {
+		if c.Kind != logformat.Text || !avro.IsHeaderDump(c.Name) || slices.ContainsFunc(keep, func(n string) bool { return strings.EqualFold(n, c.Name) }) {
+			continue
+		}
+		k.warn(whatKit, "%s: log_format %s: $%s is named like all headers in one value, where nobody can tell what is secret: it is hidden as a whole. Log the kit's "+
+			"$ngxtap_request_headers and $ngxtap_response_headers (nginx/README.md), whose headers are told apart; JSON of headersIn or rawHeadersIn will do under these "+
+			"names too", place(d), d.Name, c.Name)
+	}
+}
+
+// checkPromoted warns of fields that no variable of any format can fill.
+func checkPromoted(k kit, formats []*pipeline.Format) {
+	type promoted struct{ header, field string }
+	var all []promoted
+	filled := map[promoted]bool{}
+	for _, f := range formats {
+		for _, field := range f.Event().Fields() {
+			if p := (promoted{field.Header, field.Name}); field.Source == schema.Promoted {
+				filled[p] = filled[p] || len(field.Columns) > 0
+				all = append(all, p)
+			}
+		}
+	}
+	for i, p := range all {
+		if filled[p] || slices.Contains(all[:i], p) {
+			continue
+		}
+		hint := ""
+		if strings.Contains(p.header, "_") {
+			hint = fmt.Sprintf("; the header of $http_%s is named %s", p.header, strings.ReplaceAll(p.header, "_", "-"))
+		}
+		k.warn(whatKit, "headers.promote: no format has a variable for the header %s, so the field %s is always null%s", p.header, p.field, hint)
 	}
 }

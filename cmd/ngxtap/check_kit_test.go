@@ -92,8 +92,34 @@ func TestCheckOfTheKit(t *testing.T) {
 	unquoted := inHTTP(include + "log_format u '$status $ngxtap_request_headers $upstream_addr \"$request\"';\naccess_log DIR/a.log u;\n")
 	f("text without quotes", unquoted, "DIR/nginx.conf:4: log_format \"u\": nothing shows for certain where $ngxtap_request_headers")
 	f("escape=none", inHTTP(include+"log_format n escape=none '\"$request\"';\naccess_log DIR/a.log n;\n"), "escape=none: a client can forge lines and columns")
+	f("all headers under another name", inHTTP("js_import h from h.js;\njs_set $headers_json h.json;\nlog_format h '$msec \"$headers_json\" \"$headers_count\"';\naccess_log DIR/a.log h;\n"),
+		"DIR/nginx.conf:5: log_format h: $headers_json is named like all headers in one value")
 	f("JSON without quotes", inHTTP("log_format j escape=json '{\"s\":$status,\"u\":$upstream_response_time,\"l\":$request_length}';\naccess_log DIR/a.log j;\n"),
 		"DIR/nginx.conf:3: log_format j: $upstream_response_time stands without quotes")
 	f("Set-Cookie", inHTTP("log_format c '$status \"$upstream_http_set_cookie\"';\naccess_log DIR/a.log c;\n"), "DIR/nginx.conf:3: log_format c: of several Set-Cookie headers")
 	f("buffer", inHTTP(include+"access_log DIR/a.log ngxtap buffer=32k;\n"), "DIR/nginx.conf:4: access_log DIR/a.log has buffer= without flush=")
+}
+
+// TestCheckOfPromotedHeaders: a field that nothing fills is told of, with the name that was meant.
+func TestCheckOfPromotedHeaders(t *testing.T) {
+	s := config.SiteDefaults("shop")
+	s.AccessLog.NginxConf, s.AccessLog.LogFormat, s.AccessLog.Paths = "", `$msec "$http_x_request_id"`, []string{"/a.log"}
+	s.Headers.Promote = []string{"x-request-id", "x_request_id", "x-other"}
+	formats, _, err := formatsOf(&s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	r := &report{}
+	checkKit(r, &s, nil, formats)
+	r.print(escaper{&out})
+	for _, want := range []string{"no format has a variable for the header x_request_id, so the field header_x_request_id is always null; the header of $http_x_request_id is named x-request-id\n",
+		"no format has a variable for the header x-other, so the field x_other is always null\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s\nlacks %s", out.String(), want)
+		}
+	}
+	if n := strings.Count(out.String(), "warning"); n != 2 {
+		t.Errorf("%d warnings:\n%s", n, out.String())
+	}
 }

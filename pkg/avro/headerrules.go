@@ -3,13 +3,14 @@ package avro
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 )
 
 // HeaderRules says which headers become part of events, and how much of them. The zero value takes all.
 type HeaderRules struct {
 	Allow      []string // names in lower case, of which the first or the last character may be "*"; empty: all
-	Deny       []string // likewise; wins over Allow
+	Deny       []string // likewise, and "_" is "-"; wins over Allow
 	MaxHeaders int      // the most values of one request or response; 0: no limit
 	MaxValue   int      // the longest value in bytes; 0: no limit
 }
@@ -21,7 +22,7 @@ type headerFilter struct {
 }
 
 func newHeaderFilter(r *HeaderRules) *headerFilter {
-	f := &headerFilter{allow: newNameSet(r.Allow), deny: newNameSet(r.Deny), maxHeaders: r.MaxHeaders, maxValue: r.MaxValue}
+	f := &headerFilter{allow: newNameSet(slices.Concat(r.Allow, withDashes(r.Allow))), deny: newNameSet(withDashes(r.Deny)), maxHeaders: r.MaxHeaders, maxValue: r.MaxValue}
 	if f.maxHeaders <= 0 {
 		f.maxHeaders = math.MaxInt
 	}
@@ -29,6 +30,16 @@ func newHeaderFilter(r *HeaderRules) *headerFilter {
 		f.maxValue = math.MaxInt
 	}
 	return f
+}
+
+// withDashes returns names with dashes for their underscores: who denies x_secret, as $http_x_secret is written, means X-Secret. To allow x_secret allows both,
+// to allow x-secret not x_secret.
+func withDashes(names []string) []string {
+	out := make([]string, 0, len(names))
+	for _, n := range names {
+		out = append(out, strings.ReplaceAll(n, "_", "-"))
+	}
+	return out
 }
 
 // takes tells whether a header becomes part of events; name is in lower case.
@@ -70,10 +81,10 @@ func newNameSet(names []string) *nameSet {
 
 // hasDashed tells whether the name is in the set that it has to servers, with dashes for its underscores.
 func (s *nameSet) hasDashed(name []byte) bool {
-	if len(name) > maxHeaderName || bytes.IndexByte(name, '_') < 0 {
+	if bytes.IndexByte(name, '_') < 0 {
 		return false
 	}
-	var buf [maxHeaderName]byte
+	var buf [maxHeaderName]byte // nearly always enough
 	return s.has(appendDashed(buf[:0], name))
 }
 

@@ -24,6 +24,8 @@ func TestHeaderLists(t *testing.T) {
 		{nil, []string{"*app*", "accept"}, `{"host":["h"],"user-agent":["ua"],"x-other":["o"]}`, `{"x-cache":["HIT"]}`},
 		{[]string{"*"}, []string{"*"}, `{}`, `{}`},
 		{[]string{"host"}, []string{"host"}, `{}`, `{}`},
+		{nil, []string{"x_app_*", "x_other", "x_cache"}, `{"accept":["*"],"host":["h"],"user-agent":["ua"]}`, `{}`}, // as variables are written
+		{[]string{"user_agent", "x_app_*"}, nil, `{"user-agent":["ua"],"x-app-id":["7"],"x-app-secret-plan":["s"]}`, `{}`},
 	} {
 		r := newRig(t, logformat.EscapeDefault, format, Options{Headers: HeaderRules{Allow: c.allow, Deny: c.deny}}, "x-other", "x-app-id")
 		r.wantFields(t, line, map[string]string{"request_headers": c.request, "response_headers": c.response, "cut": "[]"})

@@ -17,16 +17,19 @@ func (s *Secrets) named(name string) policy {
 	case strings.HasSuffix(name, "_cookie"): // what auth_request_set takes from a Set-Cookie
 		return s.header([]byte("set-cookie"))
 	}
+	if IsHeaderDump(name) {
+		return wholeSecret
+	}
 	if name != "code" && name != "key" && s.parameter([]byte(name)) { // those two are mostly something else
 		return wholeSecret
 	}
-	for _, end := range []string{"request_body", "req_body", "post_body", "post_data"} {
-		if strings.HasSuffix(name, end) {
-			return bodySecrets
-		}
+	if name == "body" || strings.HasSuffix(name, "_body") || strings.HasSuffix(name, "post_data") {
+		return bodySecrets
 	}
-	if strings.HasSuffix(name, "_request") {
-		return urlSecrets
+	for _, end := range []string{"_request", "request_line", "cache_key", "memcached_key"} { // a key of a cache is made of a URL
+		if strings.HasSuffix(name, end) {
+			return urlSecrets
+		}
 	}
 	for word := range strings.SplitSeq(name, "_") {
 		switch word {
@@ -39,15 +42,34 @@ func (s *Secrets) named(name string) policy {
 	return inClear
 }
 
+// IsHeaderDump tells whether a variable, whose name is in lower case and not of the kit, is named like all headers in one value: $headers_json,
+// $req_header. Their form is anybody's, so all of it is a secret.
+func IsHeaderDump(name string) bool {
+	dump := false
+	for word := range strings.SplitSeq(name, "_") {
+		switch word {
+		case "headers":
+			dump = true
+		case "count", "number", "num", "size", "length", "len", "bytes", "time":
+			return false
+		}
+	}
+	for _, end := range []string{"req_header", "request_header", "resp_header", "response_header", "res_header"} {
+		dump = dump || strings.HasSuffix(name, end)
+	}
+	return dump
+}
+
 // addressVariable returns the policy for a variable that holds addresses of clients, inClear for all others.
 func addressVariable(name string) policy {
 	if name == "binary_remote_addr" {
 		return binaryAddress
 	}
-	if strings.HasSuffix(name, "forwarded_for") {
+	if name == "xff" || strings.HasSuffix(name, "forwarded_for") {
 		return addressList
 	}
-	for _, end := range []string{"remote_addr", "proxy_protocol_addr", "client_addr", "client_ip", "clientip", "real_ip", "remote_ip"} {
+	for _, end := range []string{"remote_addr", "proxy_protocol_addr", "client_addr", "client_ip", "clientip", "real_ip", "remote_ip",
+		"client_address", "peer_addr", "source_ip", "src_ip", "user_ip"} {
 		if strings.HasSuffix(name, end) {
 			return oneAddress
 		}

@@ -19,7 +19,7 @@ type Quarantined struct {
 	MaxRaw      int    // the most bytes of the line that are kept, 0 for all
 	Whole       *Whole // set where only the line's head is at hand; MaxRaw is then not used
 
-	NoSum bool    // crc32c is 0
+	NoSum bool    // crc32c is 0, and raw_sha256 null
 	Seal  *Sealer // encrypts the line; nil: it goes out as it is
 	// As read; what is written follows from the line.
 	RawKey    string // id of the key that the line is encrypted with, empty if it is not
@@ -71,9 +71,12 @@ func AppendQuarantined(dst, line []byte, q *Quarantined) []byte {
 		dst = q.Seal.append(dst, raw, &q.Origin)
 	}
 	dst = appendLong(dst, whole.Length)
-	if int64(len(raw)) == whole.Length {
+	switch {
+	case int64(len(raw)) == whole.Length:
 		dst = append(dst, branchNull, 0)
-	} else {
+	case q.NoSum:
+		dst = append(dst, branchNull, 1)
+	default:
 		dst = appendBytes(append(dst, branchValue), whole.SHA256[:])
 		dst = append(dst, 1)
 	}

@@ -193,6 +193,13 @@ func isForm(v []byte) bool {
 // appendLine is appendRedacted for what came in place of a request line: a form, a header, JSON or anything else. What follows a name
 // of a secret and a colon, or the word Basic or Bearer, is a secret up to the end.
 func (r *redactor) appendLine(dst, s []byte) (out []byte, changed bool) {
+	if at, end := proxiedAddress(s); at < end && r.addresses != KeepAddresses {
+		dst = r.appendAddress(append(dst, s[:at]...), s[at:end])
+		if dst, changed = r.appendLine(dst, s[end:]); !changed {
+			dst = append(dst, s[end:]...)
+		}
+		return dst, true
+	}
 	at := r.credentials(s)
 	if at < 0 {
 		return r.appendRedacted(dst, s, true)
@@ -204,6 +211,20 @@ func (r *redactor) appendLine(dst, s []byte) (out []byte, changed bool) {
 	return r.appendSecret(dst, s[at:]), true
 }
 
+// proxiedAddress returns where in s the address of the client stands, if s is a header of the PROXY protocol, version 1, which a balancer sent to a
+// port that does not expect it: "PROXY TCP4 192.0.2.77 203.0.113.7 35646 80".
+func proxiedAddress(s []byte) (at, end int) {
+	if !bytes.HasPrefix(s, []byte("PROXY ")) {
+		return 0, 0
+	}
+	n := bytes.IndexByte(s[len("PROXY "):], ' ')
+	if n < 0 {
+		return 0, 0
+	}
+	at = len("PROXY ") + n + 1
+	return at, next(s, at, " ")
+}
+
 // credentials returns where in s a secret without a parameter begins, or -1.
 func (r *redactor) credentials(s []byte) int {
 	word, sign := -1, -1 // where the word ends that is being read, and where the next @ is, if there is one
@@ -212,10 +233,7 @@ func (r *redactor) credentials(s []byte) int {
 		if c != ':' && c != ' ' && c != '\t' {
 			continue
 		}
-		name := bytes.TrimRight(s[max(0, at-2*maxParameter):at], " \t\"'\\")
-		if i := bytes.LastIndexAny(name, " \t\"'{[,;&?=/:@#"); i >= 0 {
-			name = name[i+1:]
-		}
+		name := lastWord(s[max(0, at-2*maxParameter):at])
 		if c != ':' {
 			if isScheme(name) {
 				return at + 1
@@ -233,6 +251,25 @@ func (r *redactor) credentials(s []byte) int {
 		}
 	}
 	return -1
+}
+
+// lastWord returns the last thing in s that can be the name of a header, a parameter or a key, without the quotes and the like around it. Any
+// byte may stand before it.
+func lastWord(s []byte) []byte {
+	end := len(s)
+	for end > 0 && (!inWord(s[end-1]) || s[end-1] == '\\') {
+		end--
+	}
+	at := end
+	for at > 0 && inWord(s[at-1]) {
+		at--
+	}
+	return s[at:end]
+}
+
+// inWord tells whether a byte may stand in such a name, encoded or not.
+func inWord(c byte) bool {
+	return c-'0' < 10 || c|0x20-'a' < 26 || c == '-' || c == '_' || c == '.' || c == '%' || c == '\\' || c == '+' || c == ']'
 }
 
 // next returns where in s, from at on, the first of some bytes stands, or the length of s.

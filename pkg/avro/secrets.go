@@ -111,14 +111,14 @@ func (s *Secrets) header(name []byte) policy {
 	switch {
 	case s == nil:
 		return inClear
-	case len(name) <= maxHeaderName && bytes.IndexByte(name, '_') >= 0:
+	case bytes.IndexByte(name, '_') >= 0:
 		return s.underscored(name)
 	}
 	return s.dashed(name, name)
 }
 
 func (s *Secrets) underscored(name []byte) policy {
-	var buf [maxHeaderName]byte
+	var buf [maxHeaderName]byte // nearly always enough
 	return s.dashed(appendDashed(buf[:0], name), name)
 }
 
@@ -176,9 +176,12 @@ type headerEnd struct {
 var headerEnds = func() (by [256][]headerEnd) {
 	for p, ends := range map[policy][]string{
 		wholeSecret: {"-token", "-secret", "-password", "-api-key", "-apikey", "-access-key", "-auth-key", "-jwt", "-jwt-assertion", "-authorization", "-signature",
-			"session-id", "-session", "-sessionid", "-cookie", "-otp", "-passwd", "-passphrase", "-secret-key", "-private-key"},
-		oneAddress:  {"-client-ip", "-clientip", "-real-ip", "-connecting-ip", "-remote-ip", "-remote-addr", "-originating-ip", "-user-ip", "-src-ip"},
-		addressList: {"-forwarded-for"},
+			"session-id", "-session", "-sessionid", "-cookie", "-otp", "-passwd", "-passphrase", "-secret-key", "-private-key",
+			"-subscription-key", "-functions-key", "-rapidapi-key", "-master-key", "-session-key", "-auth", "-authentication", "-credential", "-credentials", "-signature-256",
+			"-hmac-sha256"},
+		oneAddress: {"-client-ip", "-clientip", "-real-ip", "-connecting-ip", "-remote-ip", "-remote-addr", "-originating-ip", "-user-ip", "-src-ip",
+			"-proxyuser-ip", "-connection-ip", "-socketip", "-viewer-address"},
+		addressList: {"-forwarded-for", "-proxied-for"},
 		urlSecrets:  {"-url", "-uri", "-location", "-referer", "-referrer", "-redirect"},
 	} {
 		for _, end := range ends {
@@ -199,7 +202,7 @@ func namedHeader(name []byte) policy {
 	}
 	switch string(name) {
 	case "authorization", "api-key", "apikey", "token", "secret", "jwt", "session", "x-amzn-oidc-data", "cookie2", "set-cookie2", "signature", "password", "passwd",
-		"passphrase", "otp", "dpop":
+		"passphrase", "otp", "dpop", "auth", "authentication":
 		return wholeSecret
 	}
 	if len(name) >= 6 && (string(name[:6]) == "x-csrf" || string(name[:6]) == "x-xsrf") {

@@ -16,7 +16,8 @@ var (
 		"session_id": true, "sid": true, "jsessionid": true, "phpsessid": true, "jwt": true, "otp": true, "assertion": true, "credential": true,
 		"x_amz_credential": true,
 	}
-	secretEndings = []string{"token", "secret", "password", "passwd", "passphrase", "signature", "apikey", "api_key", "access_key", "accesskey", "private_key", "secret_key"}
+	secretEndings = []string{"token", "secret", "password", "passwd", "passphrase", "signature", "apikey", "api_key", "access_key", "accesskey", "private_key", "secret_key",
+		"sessionid", "session_id", "session_key", "subscription_key", "assertion", "token_hint", "samlresponse", "passcode", "password1", "password2", "password_confirmation"}
 )
 
 // mayEnd says which bytes a secret name can end in, in either case: most names are ruled out by it. Those with a byte of mayBe are looked at
@@ -24,7 +25,10 @@ var (
 var mayEnd, mayBe = func() (last, odd [256]bool) {
 	note := func(name string) {
 		c := name[len(name)-1]
-		last[c], last[c-'a'+'A'] = true, true
+		last[c] = true
+		if c >= 'a' {
+			last[c-'a'+'A'] = true
+		}
 	}
 	for name := range secretParameters {
 		note(name)
@@ -40,6 +44,14 @@ var mayEnd, mayBe = func() (last, odd [256]bool) {
 
 // aroundNames is what may stand around a name, and what servers take away.
 const aroundNames = " \t\r\n\x00+.\"'<>"
+
+// around has the bytes of aroundNames: bytes.Trim makes such a set for each call.
+var around = func() (set [256]bool) {
+	for _, c := range []byte(aroundNames) {
+		set[c] = true
+	}
+	return set
+}()
 
 // parameter tells whether the value of a parameter is secret. name is as the client wrote it. Of an array, user[password] or token[], each part
 // counts.
@@ -87,7 +99,12 @@ func isOdd(name []byte) bool {
 
 // isSecretName tells whether a name that was decoded is secret. It writes into it.
 func isSecretName(name []byte) bool {
-	name = bytes.Trim(name, aroundNames)
+	for len(name) > 0 && around[name[0]] {
+		name = name[1:]
+	}
+	for len(name) > 0 && around[name[len(name)-1]] {
+		name = name[:len(name)-1]
+	}
 	for i, c := range name {
 		if c == '-' || c == '.' || c == '+' || c == ' ' {
 			name[i] = '_'
@@ -198,7 +215,7 @@ func (r *redactor) keySecret(s []byte) int {
 func (r *redactor) secretKey(name []byte) bool {
 	var buf [maxParameter]byte
 	switch r.header(appendParameterName(buf[:0], name)) {
-	case wholeSecret, cookieSecrets, setCookieSecrets:
+	case wholeSecret, cookieSecrets, setCookieSecrets, oneAddress, addressList, forwardedList:
 		return true
 	}
 	return r.parameter(name)

@@ -289,7 +289,7 @@ type Headers struct {
 	PreviousHashKey Secret `yaml:"previous_hash_key" example:"${PREVIOUS_HASH_KEY}"`
 	// Cookies says what happens to single cookies.
 	Cookies Cookies `yaml:"cookies"`
-	// Allow lists the headers that become part of events; "*" may begin or end a name. Default: all.
+	// Allow lists the headers that become part of events; "*" may begin or end a name, and x_app means x-app too. Default: all.
 	Allow []string `yaml:"allow" form:"header" example:"[user-agent, 'x-app-*']"`
 	// Deny lists headers, in the same way, that never do, also if Allow has them.
 	Deny []string `yaml:"deny" form:"header" example:"[x-internal]"`
@@ -302,7 +302,7 @@ type Headers struct {
 	// Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows.
 	Census bool `yaml:"census" default:"true"`
 	// Promote lists request headers that also become fields of their own.
-	Promote []string `yaml:"promote" example:"[x-request-id]"`
+	Promote []string `yaml:"promote" form:"promoted" example:"[x-request-id]"`
 }
 
 // Cookies says what happens to single cookies.

@@ -139,6 +139,7 @@ func TestErrorsNameFileLineAndWhatToDo(t *testing.T) {
 	f("output not built", "", site+"outputs: [s3]\n", `"s3" is not one of kafka`)
 	f("short key", "", site+"headers: {hash_key: short}\n", "too short to protect")
 	f("short previous key", "", site+"headers: {previous_hash_key: short}\n", "previous_hash_key: is too short to protect")
+	f("star promoted", "", site+"headers: {promote: ['x-*']}\n", `headers.promote: "x-*" is not the name of a header`)
 	f("star within", "", site+"headers: {allow: ['x-*-y']}\n", `headers.allow: "x-*-y" is not the name of a header`)
 	f("empty name", "", site+"headers: {deny: ['']}\n", `headers.deny: "" is not the name`)
 	f("empty cookie", "", site+"headers: {cookies: {keep: ['']}}\n", "an empty name keeps nothing")

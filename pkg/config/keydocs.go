@@ -43,7 +43,7 @@ var keyDocs = map[string]string{
 	"Extension.Name":            "Name has letters only; case counts.",
 	"Extension.Value":           "Value is what the broker gets.",
 	"Headers":                   "Headers says what happens to headers on their way.",
-	"Headers.Allow":             "Allow lists the headers that become part of events; \"*\" may begin or end a name. Default: all.",
+	"Headers.Allow":             "Allow lists the headers that become part of events; \"*\" may begin or end a name, and x_app means x-app too. Default: all.",
 	"Headers.Census":            "Census says whether to keep a list of all header names that were ever seen, which `ngxtap headers` shows.",
 	"Headers.Cookies":           "Cookies says what happens to single cookies.",
 	"Headers.Deny":              "Deny lists headers, in the same way, that never do, also if Allow has them.",

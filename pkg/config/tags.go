@@ -36,6 +36,7 @@ var forms = map[string]form{
 	"kept":       {regexp.MustCompile(`.`), "an empty name keeps nothing"},
 	"header": {regexp.MustCompile(`^(\*|\*?[^* \t:]+\*?)$`),
 		`%q is not the name of a header, such as user-agent; "*" may be its first or last character`},
+	"promoted": {regexp.MustCompile(`^[^* \t]+$`), `%q is not the name of a header, such as x-request-id; name each by itself, "*" stands for nothing here`},
 }
 
 // fill sets every key of a struct to the default that its tag names.

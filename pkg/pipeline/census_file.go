@@ -164,7 +164,7 @@ func censusSum(line []byte) string {
 }
 
 // load goes on from the file, if there is one. Without it, or if it can't be read, it begins anew: what is lost is when names were first
-// seen and how often, and no event depends on that.
+// seen and how often, and no event depends on that. A file that can't be read, or is of a newer ngxtap, is kept, or the next write would end it.
 func (c *census) load() {
 	if c.file == "" {
 		return
@@ -174,7 +174,11 @@ func (c *census) load() {
 		return
 	}
 	if err != nil {
-		c.log.Warn("the census of header names begins anew: what was counted before can't be used", "error", err)
+		kept := c.file + "~" // no site's name has such a character
+		if e := os.Rename(c.file, kept); e != nil {
+			kept, err = "", errors.Join(err, e)
+		}
+		c.log.Warn("the census of header names begins anew: what was counted before can't be used", "kept_as", kept, "error", err)
 		return
 	}
 	c.use(old)

@@ -92,6 +92,9 @@ func TestCensusFileRefused(t *testing.T) {
 		if list := census.copy(); list.Events != 0 || len(list.Sides) != 0 || strings.Count(said.String(), "level=WARN") != 1 {
 			t.Errorf("%s: %d events, %s", c.want, list.Events, said.String())
 		}
+		if kept, err := os.ReadFile(file + "~"); string(kept) != c.data || !strings.Contains(said.String(), file+"~") {
+			t.Errorf("%s: the file is not kept: %v, %s", c.want, err, said.String())
+		}
 	}
 	if _, err := ReadCensus(filepath.Join(t.TempDir(), "none"), "shop"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("err = %v", err)
