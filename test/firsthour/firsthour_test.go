@@ -40,19 +40,26 @@ func commands(t *testing.T) []string {
 		t.Fatal("docs/first-hour.md has no steps 1 to 6 any more")
 	}
 	var all []string
-	here := false
+	here, fenced := false, false
 	for line := range strings.Lines(steps) {
 		line, code := strings.CutPrefix(strings.TrimRight(line, "\n"), "    ")
+		if strings.HasPrefix(line, "```") { // here-documents: indented ones would not end for who reads the page as it is
+			fenced = !fenced
+			continue
+		}
 		switch {
-		case !code:
-			here = false
+		case here && code: // lines of YAML begin with blanks, too
+			all[len(all)-1] += "\n    " + line
 		case here:
 			all[len(all)-1] += "\n" + line
 			here = line != "END"
-		default:
+		case (code || fenced) && line != "":
 			all = append(all, line)
 			here = strings.HasSuffix(line, "<<'END'")
 		}
+	}
+	if here {
+		t.Fatalf("a here-document of the page has no end:\n%s", all[len(all)-1])
 	}
 	return all
 }
