@@ -106,7 +106,7 @@ func (a *app) tell(r *report, o *checkOptions) error {
 		r.print(levelWriter{out})
 	}
 	if r.code != exitOK {
-		return &exitError{r.code, fmt.Errorf("check failed: %d errors, %d warnings", errs, warnings)}
+		return &exitError{r.code, fmt.Errorf("check failed: %s, %s", count(errs, "error"), count(warnings, "warning"))}
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (a *app) checkAll(ctx context.Context, r *report, cfg *config.Config, o *ch
 	for _, w := range cfg.Warnings {
 		r.warn(placedAt(whatConfig, w))
 	}
-	r.ok(finding{What: whatConfig, File: cfg.Files[0], Text: fmt.Sprintf("configuration, %d sites", len(cfg.Sites))})
+	r.ok(finding{What: whatConfig, File: cfg.Files[0], Text: "configuration, " + count(len(cfg.Sites), "site")})
 	checkUnread(r, cfg)
 	checkSecretFiles(r, cfg)
 	running := checkState(r, cfg, u)

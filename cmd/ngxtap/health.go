@@ -51,8 +51,8 @@ func stateLine(s *pipeline.Site) string {
 
 // health is good while every site runs. What somebody should look at, but what no restart would mend, leaves it good and is told in
 // words behind the states: log files that can't be read, an nginx.conf that can't be used, a
-// changed schema, data that was declared lost, a state_dir that can't be written to.
-func health(sites []*pipeline.Site, stateDir string) (ok bool, text string) {
+// changed schema, data that was declared lost, a configuration that was refused at SIGHUP (and why), a state_dir that can't be written to.
+func health(sites []*pipeline.Site, stateDir, refused string) (ok bool, text string) {
 	ok = true
 	var lines, notes []string
 	views := viewsOf(sites)
@@ -77,6 +77,9 @@ func health(sites []*pipeline.Site, stateDir string) (ok bool, text string) {
 			notes = append(notes, fmt.Sprintf("site %s: log data was declared lost %d times since the start, %d bytes and whatever could not be counted; "+
 				"the log names files and offsets", s.Name(), n, st.Bytes().Lost))
 		}
+	}
+	if refused != "" {
+		notes = append(notes, refusedText+refused)
 	}
 	if err := stateDirProblem(stateDir); err != nil {
 		notes = append(notes, fmt.Sprintf("state_dir %s: %v; nothing is lost, for Kafka knows the positions, but make it writable before the next start", stateDir, err))

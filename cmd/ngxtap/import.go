@@ -42,8 +42,8 @@ The formats come from nginx.conf, not from here. It is printed, or written into 
 What was not taken over is told on standard error as FILE:LINE: KEY: why. Files are read together: name all that belong to one pipeline.`,
 			Example: "  ngxtap import " + r.name + " OLD --out /etc/ngxtap && ngxtap check",
 			Args:    cobra.MinimumNArgs(1),
-			RunE: func(_ *cobra.Command, files []string) error {
-				return failed(a.runImport(r.name, r.read, files, out))
+			RunE: func(c *cobra.Command, files []string) error {
+				return failed(untilStopped(c.Context(), func() error { return a.runImport(r.name, r.read, files, out) }))
 			},
 		}
 		sub.Flags().StringVar(&out, "out", "", "write ngxtap.yaml and sites.d/*.yaml into this folder")
@@ -52,10 +52,27 @@ What was not taken over is told on standard error as FILE:LINE: KEY: why. Files 
 	return cmd
 }
 
+// maxSource is more than any configuration has; a log or a device that was named by mistake has more.
+const maxSource = 16 << 20
+
+// readSource reads another shipper's configuration.
+func readSource(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	if err == nil && len(text) > maxSource {
+		err = fmt.Errorf("%s is larger than %d MiB: that is no configuration", name, maxSource>>20)
+	}
+	return text, err
+}
+
 func (a *app) runImport(from string, read func(*importer.Result, string, []byte) error, files []string, out string) error {
 	im := &importer.Result{}
 	for _, name := range files {
-		text, err := os.ReadFile(name)
+		text, err := readSource(name)
 		if err != nil {
 			return err
 		}

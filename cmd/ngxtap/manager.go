@@ -107,6 +107,9 @@ const refusedText = "the new configuration is refused, the old one is in force: 
 
 // refusedBecause returns why the configuration on the disk is not in force, "" if it is.
 func (m *manager) refusedBecause() string {
+	if m == nil { // not the daemon
+		return ""
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.refusal

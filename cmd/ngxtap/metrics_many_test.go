@@ -96,7 +96,7 @@ func TestScrapeOfManySites(t *testing.T) {
 				if ok, text := readyz(all); !ok {
 					t.Error(text)
 				}
-				if ok, text := health(all, d.cfg.StateDir); !ok {
+				if ok, text := health(all, d.cfg.StateDir, ""); !ok {
 					t.Error(text)
 				}
 			}

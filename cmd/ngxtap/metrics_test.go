@@ -44,7 +44,7 @@ func TestMetricsAccountForEveryByte(t *testing.T) {
 	}
 	sites := []*pipeline.Site{site}
 	d := &daemon{cfg: &config.Config{Daemon: config.Daemon{StateDir: t.TempDir()}}, seen: newObserved()}
-	if ok, text := health(sites, t.TempDir()); ok || !strings.HasPrefix(text, "site shop: starting since ") {
+	if ok, text := health(sites, t.TempDir(), ""); ok || !strings.HasPrefix(text, "site shop: starting since ") {
 		t.Errorf("health before the start: %v %q", ok, text)
 	}
 	if err := site.Run(t.Context()); err != nil {

@@ -53,6 +53,10 @@ func (a *app) profile() (stop func(), err error) {
 }
 
 func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
+	// From the first moment to the last: SIGHUP would end the process, and systemd takes that for an end in good order and does not start it again.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	a.seen = newObserved()
 	log := a.logger()
 	// What the daemon reads is in its memory as Nginx wrote it: that must not end in a file.
@@ -87,9 +91,6 @@ func (a *app) runDaemon(ctx context.Context, once, takeover bool) (err error) {
 	if err != nil {
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	d.log.Info("starting", "version", versionLine(), "instance", cfg.Instance, "brokers", cfg.Kafka.Brokers, "registry", cfg.Registry.URLs, "framing", cfg.Registry.Framing)
 	f := newFleet(ctx, d, sites)
 	defer f.end()

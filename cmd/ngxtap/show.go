@@ -166,6 +166,9 @@ func (d *daemon) progress(ctx context.Context, sites []*pipeline.Site, every tim
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	last := make([]int64, len(sites))
+	for i, s := range sites { // counters go on over a reload
+		last[i] = s.Stats().Events.Load() + s.Stats().Quarantined.Load()
+	}
 	for {
 		select {
 		case <-ctx.Done():

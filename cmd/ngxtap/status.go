@@ -66,6 +66,9 @@ func newStatus(d *daemon, p *past) func(admin.Span) *admin.Status {
 			Time: stamp(now), Version: versionLine(), Instance: d.cfg.Instance, Started: stamp(started), Uptime: now.Sub(started).Round(time.Millisecond).Seconds(),
 			Brokers: d.cfg.Kafka.Brokers, Registry: d.cfg.Registry.URLs, Framing: d.cfg.Registry.Framing,
 		}
+		if why := d.manager.refusedBecause(); why != "" {
+			st.Attention = append(st.Attention, refusedText+why)
+		}
 		if err := stateDirProblem(d.cfg.StateDir); err != nil {
 			st.Attention = append(st.Attention, fmt.Sprintf("state_dir %s: %v; nothing is lost, for Kafka knows the positions, but make it writable before the next start",
 				d.cfg.StateDir, err))
@@ -90,7 +93,7 @@ func (d *daemon) startAdmin(sites []*pipeline.Site, once bool, status func(admin
 	}
 	port, err := admin.Start(admin.Config{
 		Listen: a.Listen, AllowRemote: a.AllowRemote, Metrics: newMetrics(d, sites), Status: status,
-		Health: func() (bool, string) { return health(sites, d.cfg.StateDir) },
+		Health: func() (bool, string) { return health(sites, d.cfg.StateDir, d.manager.refusedBecause()) },
 		Checks: []admin.Check{
 			{Path: "/readyz", Ask: func() (bool, string) { return readyz(sites) }},
 			{Path: "/livez", Ask: func() (bool, string) { return livez(d.stuck()) }},

@@ -116,6 +116,23 @@ func FuzzKeys(f *testing.F) {
 	})
 }
 
+// How late a site is stands beside how much it has to do; nothing is late where all is committed.
+func TestTopSaysHowLate(t *testing.T) {
+	v := topView{}
+	st := topSample(2)
+	st.Sites[1].LagSeconds = 93
+	v.update(st, nil)
+	var rows [][]string
+	for _, line := range v.lines(0, 0) {
+		if strings.HasPrefix(line, "site-") {
+			rows = append(rows, strings.Fields(line))
+		}
+	}
+	if len(rows) != 2 || !strings.Contains(strings.Join(rows[0], " "), " 0 B - ") || !strings.Contains(strings.Join(rows[1], " "), " 1 kB 93 s ") {
+		t.Errorf("%q", rows)
+	}
+}
+
 func TestTopSaysWhatIsWrong(t *testing.T) {
 	v := topView{}
 	if got := v.lines(80, 24); got[0] != "asking the daemon …" {

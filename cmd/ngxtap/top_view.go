@@ -76,15 +76,16 @@ type column struct {
 var topColumns = []column{
 	{"SITE", true, 0, func(s *admin.Site, _ time.Time) string { return oneLine(s.Name) }},
 	{"STATE", true, 0, func(s *admin.Site, _ time.Time) string { return stateMark(s) + oneLine(s.State) }},
-	{"FOR", false, 6, func(s *admin.Site, now time.Time) string { return shortAge(now.Sub(s.Since)) }},
+	{"FOR", false, 7, func(s *admin.Site, now time.Time) string { return shortAge(now.Sub(s.Since)) }},
 	{"EVENTS/S", false, 1, func(s *admin.Site, _ time.Time) string { return admin.HumanCount(s.Rates.Lines) }},
 	{"DATA/S", false, 4, func(s *admin.Site, _ time.Time) string { return admin.HumanBytes(s.Rates.Bytes) }},
 	{"LAG", false, 2, func(s *admin.Site, _ time.Time) string { return admin.HumanBytes(float64(s.LagBytes)) }},
-	{"P50", false, 7, func(s *admin.Site, _ time.Time) string { return commitText(s, s.Commit.P50) }},
+	{"LATE", false, 6, func(s *admin.Site, _ time.Time) string { return lateText(s) }},
+	{"P50", false, 8, func(s *admin.Site, _ time.Time) string { return commitText(s, s.Commit.P50) }},
 	{"P99", false, 5, func(s *admin.Site, _ time.Time) string { return commitText(s, s.Commit.P99) }},
 	{"REFUSED/S", false, 3, func(s *admin.Site, _ time.Time) string { return admin.HumanCount(s.Rates.Rejects) }},
-	{"EVENTS", false, 9, func(s *admin.Site, _ time.Time) string { return admin.HumanCount(float64(s.Counters.Events)) }},
-	{"LAST CHANGE", true, 8, func(s *admin.Site, now time.Time) string {
+	{"EVENTS", false, 10, func(s *admin.Site, _ time.Time) string { return admin.HumanCount(float64(s.Counters.Events)) }},
+	{"LAST CHANGE", true, 9, func(s *admin.Site, now time.Time) string {
 		if len(s.Changes) == 0 {
 			return "-"
 		}
@@ -112,6 +113,14 @@ func commitText(s *admin.Site, seconds float64) string {
 		return "-"
 	}
 	return admin.HumanSeconds(seconds)
+}
+
+// lateText is the age that the oldest line which is not committed has at the most.
+func lateText(s *admin.Site) string {
+	if s.LagSeconds <= 0 {
+		return "-"
+	}
+	return admin.HumanSeconds(s.LagSeconds)
 }
 
 // shortAge is an age in its largest unit.

@@ -24,6 +24,7 @@ type trialLog struct {
 	blank  int
 	long   int  // lines over max_line, which are not in lines
 	more   bool // not all was read
+	taken  int  // bytes read, also of lines that are not kept: blank and long ones have no end in some files (/dev/zero)
 	stdin  io.Reader
 	bounds struct{ lines, bytes, line int }
 }
@@ -34,7 +35,7 @@ type sampleLine struct {
 	file, n    int // index of its file, and its number there from 1 on
 }
 
-// sampleBytes bounds what try holds in memory.
+// sampleBytes bounds what try reads, and so what it holds in memory.
 const sampleBytes = 64 << 20
 
 func (a *app) readSample(files []string, lines int) (*trialLog, error) {
@@ -72,19 +73,20 @@ func (s *trialLog) read(file int, f io.Reader) error {
 	in := bufio.NewReaderSize(r, s.bounds.line+2)
 	for n := 1; ; n++ {
 		raw, err := in.ReadSlice('\n')
-		if len(raw) > 0 && (len(s.lines)+s.long >= s.bounds.lines || s.blank >= s.bounds.bytes || len(s.data)+len(raw) > s.bounds.bytes) {
+		if s.taken += len(raw); len(raw) > 0 && (len(s.lines)+s.long >= s.bounds.lines || s.taken > s.bounds.bytes) {
 			s.more = true
 			return nil
 		}
 		switch text := bytes.TrimRight(raw, "\r\n"); {
 		case errors.Is(err, bufio.ErrBufferFull):
 			s.long++
-			for size := 0; errors.Is(err, bufio.ErrBufferFull); {
-				if size += len(raw); size > s.bounds.bytes { // perhaps it never ends: /dev/zero, a file that was made with a hole
-					s.more = true
-					return nil
-				}
+			for errors.Is(err, bufio.ErrBufferFull) && s.taken <= s.bounds.bytes {
 				raw, err = in.ReadSlice('\n')
+				s.taken += len(raw)
+			}
+			if errors.Is(err, bufio.ErrBufferFull) {
+				s.more = true
+				return nil
 			}
 		case len(text) > 0:
 			start := len(s.data)

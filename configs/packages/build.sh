@@ -30,6 +30,11 @@ put 0755 usr/bin "$binary"
 put 0644 usr/lib/systemd/system configs/systemd/ngxtap.service
 install -D -m 0644 configs/systemd/ngxtap.sysusers "$STAGE/usr/lib/sysusers.d/ngxtap.conf"
 put 0644 $doc LICENSE configs/packages/copyright docs/*.md
+put 0644 $doc/benchmarks docs/benchmarks/*.md
+put 0644 $doc/decisions docs/decisions/*.md
+# What pages link to beside each other is elsewhere than in the sources.
+sed -i -e 's|](\.\./nginx/|](/usr/share/ngxtap/nginx/|' -e 's|](\.\./configs/ngxtap\.yaml|](/etc/ngxtap/ngxtap.yaml|' \
+	-e 's|](\.\./configs/sites\.d/|](/etc/ngxtap/sites.d/|' -e 's|](\.\./configs/|](/usr/share/ngxtap/|' "$STAGE/$doc"/*.md
 # What to put into nginx.conf to log all headers, and how to rotate (logrotate.conf).
 kit=usr/share/ngxtap/nginx
 put 0644 $kit nginx/README.md nginx/*.js nginx/*.conf
@@ -66,6 +71,11 @@ complete zsh zsh/site-functions/_ngxtap     # of others
 complete fish fish/vendor_completions.d/ngxtap.fish
 # The JSON Schemas, and the examples that name them where they are then.
 put 0644 usr/share/ngxtap/schema configs/schema/*.json
+# For other machines: alert rules of Prometheus, the dashboard of Grafana, manifests of Kubernetes, and how to make an image.
+put 0644 usr/share/ngxtap/prometheus configs/prometheus/ngxtap.rules.yaml
+put 0644 usr/share/ngxtap/container configs/container/*
+put 0644 usr/share/ngxtap/kubernetes configs/kubernetes/*.yaml
+put 0644 usr/share/ngxtap/grafana configs/grafana/ngxtap.json
 install -d -m 0755 "$STAGE/etc"
 for example in ngxtap.yaml sites.d/shop.yaml.example; do
 	sed '1s|=.*schema/|=/usr/share/ngxtap/schema/|' "configs/$example" >"$STAGE/etc/${example##*/}"

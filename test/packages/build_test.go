@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -122,6 +123,7 @@ func TestRPM(t *testing.T) {
 	for _, want := range []string{"-rwxr-xr-x root:root  /usr/bin/ngxtap\n", "-rw-r----- root:ngxtap cn /etc/ngxtap/ngxtap.yaml\n", "-rw-r--r-- root:root cn /etc/ngxtap/sites.d/shop.yaml.example\n",
 		"-rw-r--r-- root:root  /usr/lib/systemd/system/ngxtap.service\n", "-rw-r--r-- root:root  /usr/lib/sysusers.d/ngxtap.conf\n",
 		"-rw-r--r-- root:root  /usr/share/ngxtap/nginx/ngxtap.js\n", "-rw-r--r-- root:root  /usr/share/ngxtap/schema/site.schema.json\n",
+		"-rw-r--r-- root:root  /usr/share/ngxtap/prometheus/ngxtap.rules.yaml\n", "-rw-r--r-- root:root  /usr/share/ngxtap/grafana/ngxtap.json\n",
 		"-rw-r--r-- root:root  /usr/share/man/man1/ngxtap.1.gz\n", "-rw-r--r-- root:root  /usr/share/man/man1/ngxtap-quarantine-replay.1.gz\n",
 		"-rw-r--r-- root:root  /usr/share/man/man5/ngxtap.yaml.5.gz\n", "-rw-r--r-- root:root  /usr/share/bash-completion/completions/ngxtap\n",
 		"-rw-r--r-- root:root  /usr/share/zsh/site-functions/_ngxtap\n", "-rw-r--r-- root:root  /usr/share/fish/vendor_completions.d/ngxtap.fish\n"} {
@@ -136,6 +138,43 @@ func TestRPM(t *testing.T) {
 }
 
 // TestScriptsAreShell: every maintainer script is read by a shell that knows nothing of bash.
+// The pages that a package brings link to what it brings, too, where that is then.
+func TestPagesOfThePackageLinkToWhatIsThere(t *testing.T) {
+	components.Require(t, components.PartPackaging)
+	root := t.TempDir()
+	output(t, "dpkg-deb", "-x", built(t, present).deb(t), root)
+	link := regexp.MustCompile(`\]\(([^)#\s]+)[^)\s]*\)`)
+	n := 0
+	for _, glob := range []string{"usr/share/doc/ngxtap/*.md", "usr/share/doc/ngxtap/*/*.md", "usr/share/ngxtap/nginx/*.md"} {
+		pages, err := filepath.Glob(filepath.Join(root, glob))
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("no pages %s, %v", glob, err)
+		}
+		for _, page := range pages {
+			text, err := os.ReadFile(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+				target := filepath.Join(root, m[1])
+				switch {
+				case strings.Contains(m[1], "://"):
+					continue
+				case !filepath.IsAbs(m[1]):
+					target = filepath.Join(filepath.Dir(page), m[1])
+				}
+				n++
+				if _, err := os.Stat(target); err != nil {
+					t.Errorf("%s: there is no %s in the package", strings.TrimPrefix(page, root), m[1])
+				}
+			}
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d links were found", n)
+	}
+}
+
 func TestScriptsAreShell(t *testing.T) {
 	found, err := filepath.Glob(filepath.Join(components.Root(t), "configs/packages/*/*"))
 	if err != nil || len(found) < 7 {
