@@ -72,7 +72,7 @@ func checkState(r *report, cfg *config.Config, u unit) (running bool) {
 			f.Text = "state_dir: " + oneLine(cfg.StateDir)
 			r.ok(f)
 			checkStateFiles(r, cfg, f)
-			checkDisk(r, at, f)
+			checkDisk(r, cfg.StateDir, at, f)
 			if running = locked(filepath.Join(cfg.StateDir, "lock")); running {
 				f.What, f.Text = whatRunning, "a daemon runs with this state_dir; it is not disturbed"
 				r.ok(f)
@@ -125,8 +125,8 @@ func checkStateFiles(r *report, cfg *config.Config, f finding) {
 // stateSpace is what the state folder needs at the least, with room for every site's position and key.
 const stateSpace = 16 << 20
 
-// checkDisk looks at the file system of the state folder.
-func checkDisk(r *report, dir string, f finding) {
+// checkDisk looks at the file system of the state folder; dir is it, or what there is of the folders above it.
+func checkDisk(r *report, stateDir, dir string, f finding) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return
@@ -144,7 +144,13 @@ func checkDisk(r *report, dir string, f finding) {
 		r.warn(f)
 	}
 	free := st.Bavail * uint64(st.Bsize) //nolint:gosec // a block size is positive
-	if free < stateSpace || st.Files > 0 && st.Ffree < 100 {
+	full := free == 0 || st.Files > 0 && st.Ffree == 0
+	switch {
+	case full && !exists(keyFile(stateDir)):
+		f.Text, f.Fix = fmt.Sprintf("the disk of %s has no room for the key of hashed secrets, which the first start keeps there", oneLine(dir)),
+			"make room, or set state_dir to another disk"
+		r.fail(f)
+	case free < stateSpace || st.Files > 0 && st.Ffree < 100:
 		f.Text, f.Fix = fmt.Sprintf("the disk of %s has %d bytes and %d files left", oneLine(dir), free, st.Ffree),
 			"make room: without it the position kept on this host grows old"
 		r.warn(f)

@@ -4,6 +4,7 @@ package daemon
 // log's own file system full, Nginx writes half lines: those go to quarantine, and no other line is touched.
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -82,6 +83,12 @@ func TestStateDirFullAtTheFirstStart(t *testing.T) {
 	h := s.host(t, brokers, nil)
 	onSmallDisk(t, h, fill)
 	s.log.WriteLines(t, 0, 10)
+	args := append(h.Wrap[1:], harness.Binary(t, false), "check", "--user", "", "--logrotate", "", "-c", h.Config)
+	out, err := exec.CommandContext(t.Context(), h.Wrap[0], args...).CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(string(out), "has no room for the key") {
+		t.Errorf("check: %v: %s", err, out)
+	}
 	exits(t, h.Start(t), 1, "key for hashed secrets", "no space left on device") // a restart may find room
 	h.Wrap = nil
 	s.shipped(t, h)

@@ -158,7 +158,7 @@ func (k *check) brokers() bool {
 		k.say(Fail, CheckBroker, "", "brokers %s: %v", strings.Join(cfg.Brokers, ", "), because(k.ctx, k.c.classify(err)))
 		return false
 	}
-	k.say(OK, CheckBroker, "", "%d brokers answer; login: %v, TLS: %v", len(k.c.client.Brokers()), cfg.SASL, k.c.creds.TLS != nil)
+	k.say(OK, CheckBroker, "", "brokers that answer: %d; login: %v, TLS: %v", len(k.c.client.Brokers()), cfg.SASL, k.c.creds.TLS != nil)
 	var named []string
 	for _, b := range k.c.client.Brokers() {
 		if !slices.Contains(cfg.Brokers, b.Addr()) {
