@@ -43,6 +43,37 @@ func TestSmallArchivesAreRecognised(t *testing.T) {
 	r.wantLost()
 }
 
+// A slow worker writes to a log that is compressed already and has no name any more, in a moment that begins another second: gzip keeps the
+// whole second of the write before.
+func TestArchiveOfALogThatIsStillWritten(t *testing.T) {
+	for _, read := range []bool{true, false} {
+		dir := t.TempDir()
+		w := testkit.NewRotatingWriter(t, filepath.Join(dir, "a.log"), 2)
+		r := newRig(t, dir, Config{}, "a.log")
+		a := lines("a", 2, 60)
+		if !read {
+			a = lines("a", 100, 60)
+		}
+		w.Write(0, a)
+		before := time.Now().Truncate(time.Second).Add(-10 * time.Millisecond)
+		if err := os.Chtimes(w.Path(), before, before); err != nil {
+			t.Fatal(err)
+		}
+		if read {
+			r.drain()
+		}
+		r.poll()
+		w.Rename(".1")
+		w.Reopen(0)
+		gz(t, w.Path()+".1")
+		w.Write(1, "late\n")
+		w.Write(0, "next\n")
+		r.after(3 * DefaultRotateGrace)
+		r.want(a, "late\n", "next\n")
+		r.wantLost()
+	}
+}
+
 // The archive is complete, and its source is still there.
 func TestArchiveBesideItsSource(t *testing.T) {
 	r, path, text, p := readHalf(t)

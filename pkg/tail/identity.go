@@ -316,7 +316,7 @@ func hasAt(src content, p []byte, off int64, sum [sha256.Size]byte) (bool, error
 func (t *Tailer) copyOf(s *source, src content, c *candidate) (*generation, error) {
 	for _, g := range slices.Backward(s.gens) {
 		if g.src != nil && !g.gz {
-			if c.gz && c.sameTime(g) && sameBeginning(g.src, src) {
+			if c.gz && (c.sameTime(g) && sameBeginning(g.src, src) || t.wroteOn(g, c) && startsWith(g.src, src)) {
 				return g, nil // unlinked by now, and perhaps not read yet
 			}
 			if !c.gz && c.st.size > 0 && c.st.born >= g.key.born && sameEnd(g.src, src, c.st.size) {
@@ -374,13 +374,22 @@ func (c *candidate) sameTime(g *generation) bool {
 	return c.st.mtime/second == g.mtime/second
 }
 
+// wroteOn says whether c may be the archive of g, which has no name any more and was written to by slow workers after it was compressed: then
+// the archive has an earlier second.
+func (t *Tailer) wroteOn(g *generation, c *candidate) bool {
+	late := g.mtime - c.st.mtime
+	return g.nlink == 0 && late >= 0 && late < int64(t.cfg.RotateGrace)+second
+}
+
 // sameBeginning says whether one of a and b begins like the whole other one, as far as a mark reaches.
-func sameBeginning(a, b content) bool {
+func sameBeginning(a, b content) bool { return startsWith(a, b) || startsWith(b, a) }
+
+// startsWith says whether a begins with all of b, as far as a mark reaches.
+func startsWith(a, b content) bool {
 	var p, q [markMax]byte
 	i, err := a.readAt(p[:], 0)
 	j, err2 := b.readAt(q[:], 0)
-	n := min(i, j)
-	return n > 0 && (err == nil || errors.Is(err, io.EOF)) && (err2 == nil || errors.Is(err2, io.EOF)) && bytes.Equal(p[:n], q[:n])
+	return j > 0 && (err == nil || errors.Is(err, io.EOF)) && (err2 == nil || errors.Is(err2, io.EOF)) && i >= j && bytes.Equal(p[:j], q[:j])
 }
 
 // sameEnd says whether a and b have the same bytes before size, as far as a mark reaches, and the same head.
