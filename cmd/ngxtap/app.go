@@ -112,6 +112,18 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
+// untilStopped waits for f, but not longer than until ctx ends: a read from a terminal or a pipe knows no context. The process is to end then.
+func untilStopped(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return errors.New("stopped")
+	}
+}
+
 // failed marks an error as a failure of the work, not of the command line.
 func failed(err error) error {
 	var ee *exitError

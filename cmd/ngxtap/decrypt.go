@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -38,18 +37,6 @@ The keys are those of the configuration: headers.hash_key and headers.previous_h
 	}
 	cmd.Flags().StringSliceVar(&keyFiles, "key-file", nil, "file with a key: what headers.hash_key names, or a host's hash.key; may be given again")
 	return cmd
-}
-
-// untilStopped waits for f, but not longer than until ctx ends: a read from a terminal or a pipe knows no context. The process is to end then.
-func untilStopped(ctx context.Context, f func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return errors.New("stopped")
-	}
 }
 
 func (a *app) decrypt(keyFiles, values []string) error {

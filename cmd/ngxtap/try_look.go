@@ -54,7 +54,8 @@ func (t *trial) look(s *trialLog, o *tryOptions) error {
 	if err != nil {
 		return err
 	}
-	t.origin = avro.Origin{Site: o.site.Site, Host: hostName(), File: "0123456789abcdef", ReadTime: time.Now().UnixMicro()}
+	host, _ := os.Hostname()
+	t.origin = avro.Origin{Site: o.site.Site, Host: host, File: "0123456789abcdef", ReadTime: time.Now().UnixMicro()}
 	v := &viewer{main: t.main, clear: clear, origin: t.origin, hidden: map[string]int{}, headers: map[string]map[string]int{}, filled: map[string]int{}, example: map[string]string{}}
 	if err := v.meter.setUp(); err != nil {
 		return err
@@ -219,14 +220,6 @@ func (v *viewer) field(name string, value any) {
 	if v.filled[name]++; v.example[name] == "" {
 		v.example[name] = asExample(value)
 	}
-}
-
-// hostName is what events of this host would bear.
-func hostName() string {
-	if h, err := os.Hostname(); err == nil {
-		return h
-	}
-	return "localhost"
 }
 
 // maxTryNames bounds how many header names of one side are kept: clients invent them.
